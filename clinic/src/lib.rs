@@ -1,0 +1,26 @@
+//! Clinical workflows over the engine: what to ask a model, and how to read what it drafted.
+//!
+//! Everything read here is a draft. These functions check form only, never whether a statement is true, and
+//! they invent nothing: a part that the model did not write stays absent.
+
+pub mod error;
+pub mod prescription;
+pub mod soap;
+
+pub use error::{Error, Result};
+pub use prescription::Prescription;
+pub use soap::SoapNote;
+
+use outpost_engine::chat::{Conversation, Message, Part, Role};
+
+/// A conversation of one turn: an instruction and the text that it is about.
+pub fn ask(instruction: &str, text: &str) -> Conversation {
+    let text = format!("{instruction}\n{}", text.trim());
+    Conversation {
+        system: None,
+        messages: vec![Message {
+            role: Role::User,
+            parts: vec![Part::Text(text)],
+        }],
+    }
+}

@@ -1,0 +1,186 @@
+//! The operations on wgpu, as CubeCL kernels: Vulkan, Metal and DirectX natively, WebGPU in a page.
+//!
+//! What every kernel keeps to, so that it runs on the smallest WebGPU device: f32 arithmetic, at most
+//! 256 threads and 16 KiB of workgroup memory, at most 8 bindings, no subgroups, and loops around a
+//! barrier bounded by values that are the same for the whole workgroup.
+
+mod attention;
+mod decode;
+mod elementwise;
+mod linear;
+mod norm;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::wgpu::{CubeBackend, CubeTensor};
+use burn::tensor::{DType, Shape};
+use cubecl::prelude::*;
+
+use super::ops::EngineOps;
+use super::params::{
+    Activation, AttentionParams, CopyParams, EmbedParams, LinearParams, NormParams, PoolParams,
+    RopeParams,
+};
+
+/// Threads of a workgroup, in every kernel.
+const UNITS: usize = 64;
+
+/// A buffer as `len` elements of the kernel's type.
+fn arg(tensor: &CubeTensor, len: usize) -> BufferArg {
+    // SAFETY: callers pass the number of elements that the tensor's shape gives.
+    unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), len) }
+}
+
+/// A new f32 tensor beside `like`, its contents undefined.
+fn empty(like: &CubeTensor, shape: &[usize]) -> CubeTensor {
+    let count: usize = shape.iter().product();
+    let handle = like.client.empty(count * size_of::<f32>());
+    CubeTensor::new_contiguous(
+        like.client.clone(),
+        like.device.clone(),
+        Shape::from(shape.to_vec()),
+        handle,
+        DType::F32,
+    )
+}
+
+fn elements(tensor: &CubeTensor) -> usize {
+    tensor.meta.shape().iter().product()
+}
+
+fn grid(x: usize, y: usize) -> CubeCount {
+    CubeCount::Static(x as u32, y as u32, 1)
+}
+
+/// Workgroups for one thread an element, over two dimensions because one holds only 65,535.
+fn flat_grid(elements: usize) -> CubeCount {
+    const ROW: usize = 32_768;
+    let groups = elements.div_ceil(UNITS);
+    grid(groups.min(ROW), groups.div_ceil(ROW))
+}
+
+impl EngineOps for CubeBackend {
+    fn linear(
+        x: FloatTensor<Self>,
+        values: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        params: LinearParams,
+        threads_per_row: usize,
+    ) -> FloatTensor<Self> {
+        linear::linear(&x, &values, &scales, &y, &params, threads_per_row);
+        y
+    }
+
+    fn linear_transposed(
+        x: FloatTensor<Self>,
+        values: IntTensor<Self>,
+        params: LinearParams,
+    ) -> FloatTensor<Self> {
+        let y = empty(&x, &[params.tokens, params.cols]);
+        linear::linear_transposed(&x, &values, &y, &params);
+        y
+    }
+
+    fn embed(
+        ids: IntTensor<Self>,
+        values: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        params: EmbedParams,
+    ) -> FloatTensor<Self> {
+        linear::embed(&ids, &values, &scales, &y, &params);
+        y
+    }
+
+    fn rms_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        params: NormParams,
+    ) -> FloatTensor<Self> {
+        let y = empty(&x, &[params.rows, params.cols]);
+        norm::rms_norm(&x, &weight, &y, &params);
+        y
+    }
+
+    fn rms_norm_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        params: NormParams,
+    ) -> FloatTensor<Self> {
+        let y = empty(&x, &[params.rows, params.cols]);
+        norm::rms_norm_add(&x, &weight, &residual, &y, &params);
+        y
+    }
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        params: NormParams,
+    ) -> FloatTensor<Self> {
+        let y = empty(&x, &[params.rows, params.cols]);
+        norm::layer_norm(&x, &weight, &bias, &y, &params);
+        y
+    }
+
+    fn head_norm_rope(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        params: RopeParams,
+    ) -> FloatTensor<Self> {
+        let y = empty(&x, &[params.tokens, params.heads * params.head_dim]);
+        norm::head_norm_rope(&x, &weight, &table, &y, &params);
+        y
+    }
+
+    fn copy_rows(
+        target: FloatTensor<Self>,
+        source: FloatTensor<Self>,
+        params: CopyParams,
+    ) -> FloatTensor<Self> {
+        elementwise::copy_rows(&target, &source, &params);
+        target
+    }
+
+    fn attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        params: AttentionParams,
+    ) -> FloatTensor<Self> {
+        let out = empty(&q, &[params.tokens, params.heads * params.head_dim]);
+        attention::attention(&q, &k, &v, &out, &params);
+        out
+    }
+
+    fn geglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        let y = empty(&gate, gate.meta.shape());
+        elementwise::geglu(&gate, &up, &y);
+        y
+    }
+
+    fn bias_activation(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let y = empty(&x, x.meta.shape());
+        elementwise::bias_activation(&x, &bias, &y, activation);
+        y
+    }
+
+    fn add(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let y = empty(&a, a.meta.shape());
+        elementwise::add(&a, &b, &y);
+        y
+    }
+
+    fn average_pool(x: FloatTensor<Self>, params: PoolParams) -> FloatTensor<Self> {
+        let side = params.side / params.kernel;
+        let y = empty(&x, &[side * side, params.cols]);
+        elementwise::average_pool(&x, &y, &params);
+        y
+    }
+}

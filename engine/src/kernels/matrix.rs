@@ -1,0 +1,207 @@
+//! A weight matrix in its stored bits, in pieces that every device can bind.
+
+use burn::tensor::{DType, Int, Shape, Tensor, TensorData};
+
+use super::device::ComputeDevice;
+use super::ops::EngineOps;
+use super::params::{EmbedParams, LinearParams};
+use crate::error::{Error, Result};
+use crate::weights::{BlockType, Part, TensorInfo, WeightSource};
+use burn::backend::Dispatch;
+
+/// Largest part of a piece. Half of WebGPU's default binding limit, and the most that the host's heap
+/// holds of a matrix while it is loaded.
+const PIECE_BYTES: u64 = 64 << 20;
+
+/// Pieces start at a multiple of this many rows, so that each begins on a whole word.
+const ROW_STEP: u64 = 64;
+
+/// Rows of a matrix on the device: [rows, cols] in the packed layout.
+#[derive(Debug, Clone)]
+struct Piece {
+    first_row: usize,
+    rows: usize,
+    values: Tensor<1, Int>,
+    scales: Tensor<1, Int>,
+}
+
+/// A weight matrix [rows, cols].
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    block: BlockType,
+    rows: usize,
+    cols: usize,
+    pieces: Vec<Piece>,
+    bytes: u64,
+    threads_per_row: usize,
+    // Empty tensors are made on it.
+    device: burn::tensor::Device,
+}
+
+impl Matrix {
+    /// Copies a stored matrix to the device, at most `PIECE_BYTES` at a time.
+    pub fn load(
+        source: &dyn WeightSource,
+        info: &TensorInfo,
+        device: &ComputeDevice,
+    ) -> Result<Self> {
+        Self::load_in_pieces(source, info, device, PIECE_BYTES)
+    }
+
+    /// [`Self::load`] with another limit on a piece's bytes. A piece has 64 rows at least.
+    pub fn load_in_pieces(
+        source: &dyn WeightSource,
+        info: &TensorInfo,
+        device: &ComputeDevice,
+        piece_bytes: u64,
+    ) -> Result<Self> {
+        let (rows, cols) = (info.rows(), info.cols());
+        let row_bytes = info
+            .block
+            .part_bytes(Part::Values, cols.saturating_mul(ROW_STEP))
+            / ROW_STEP;
+        let step = (piece_bytes / row_bytes.max(1) / ROW_STEP).max(1) * ROW_STEP;
+        let mut pieces = Vec::new();
+        let mut bytes = 0;
+        let mut first_row = 0;
+        while first_row < rows {
+            let count = step.min(rows - first_row);
+            let read = |part: Part| -> Result<(Tensor<1, Int>, u64)> {
+                if !info.parts().contains(&part) {
+                    // Kernels bind scales always; a word stands in where a type has none.
+                    return Ok((words(vec![0; 4], device), 0));
+                }
+                let start = info.block.part_bytes(part, first_row * cols);
+                let length = info.block.part_bytes(part, count * cols);
+                let mut buffer = vec![0; to_usize(length)?];
+                source.read_part(info, part, start, &mut buffer)?;
+                Ok((words(buffer, device), length))
+            };
+            let (values, value_bytes) = read(Part::Values)?;
+            let (scales, scale_bytes) = read(Part::Scales)?;
+            bytes += value_bytes + scale_bytes;
+            pieces.push(Piece {
+                first_row: to_usize(first_row)?,
+                rows: to_usize(count)?,
+                values,
+                scales,
+            });
+            first_row += count;
+        }
+        Ok(Self {
+            block: info.block,
+            rows: to_usize(rows)?,
+            cols: to_usize(cols)?,
+            pieces,
+            bytes,
+            threads_per_row: device.threads_per_row(),
+            device: device.burn().clone(),
+        })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// `x · Wᵀ`. x: [tokens, cols] -> [tokens, rows]
+    pub fn linear(&self, x: Tensor<2>) -> Tensor<2> {
+        let [tokens, _] = x.dims();
+        let x = x.into_dispatch();
+        let mut y = Tensor::<2>::empty([tokens, self.rows], &self.device).into_dispatch();
+        for piece in &self.pieces {
+            let params = LinearParams {
+                block: self.block,
+                tokens,
+                rows: piece.rows,
+                cols: self.cols,
+                first_row: piece.first_row,
+                out_cols: self.rows,
+            };
+            let (values, scales) = piece.dispatch();
+            y = Dispatch::linear(x.clone(), values, scales, y, params, self.threads_per_row);
+        }
+        Tensor::from_dispatch(y)
+    }
+
+    /// `x · W`, for a dense matrix of one piece. x: [tokens, rows] -> [tokens, cols]
+    pub fn linear_transposed(&self, x: Tensor<2>) -> Tensor<2> {
+        let [tokens, _] = x.dims();
+        let params = LinearParams {
+            block: self.block,
+            tokens,
+            rows: self.rows,
+            cols: self.cols,
+            first_row: 0,
+            out_cols: self.cols,
+        };
+        let (values, _) = self.pieces[0].dispatch();
+        Tensor::from_dispatch(Dispatch::linear_transposed(
+            x.into_dispatch(),
+            values,
+            params,
+        ))
+    }
+
+    /// Rows by id, each times `scale`. ids: [tokens], each below `rows` -> [tokens, cols]
+    pub fn embed(&self, ids: &[u32], scale: f32) -> Tensor<2> {
+        let tokens = ids.len();
+        let bytes = bytemuck::cast_slice(ids).to_vec();
+        let ids = words_on(bytes, &self.device).into_dispatch();
+        let mut y = Tensor::<2>::empty([tokens, self.cols], &self.device).into_dispatch();
+        for piece in &self.pieces {
+            let params = EmbedParams {
+                block: self.block,
+                tokens,
+                rows: piece.rows,
+                cols: self.cols,
+                first_row: piece.first_row,
+                scale,
+            };
+            let (values, scales) = piece.dispatch();
+            y = Dispatch::embed(ids.clone(), values, scales, y, params);
+        }
+        Tensor::from_dispatch(y)
+    }
+}
+
+impl Piece {
+    fn dispatch(&self) -> (burn::backend::DispatchTensor, burn::backend::DispatchTensor) {
+        (
+            self.values.clone().into_dispatch(),
+            self.scales.clone().into_dispatch(),
+        )
+    }
+}
+
+/// Bytes, a multiple of four, as words on the device.
+fn words(bytes: Vec<u8>, device: &ComputeDevice) -> Tensor<1, Int> {
+    words_on(bytes, device.burn())
+}
+
+fn words_on(bytes: Vec<u8>, device: &burn::tensor::Device) -> Tensor<1, Int> {
+    let count = bytes.len() / 4;
+    let bytes = burn::tensor::Bytes::from_bytes_vec(bytes);
+    Tensor::from_data(
+        TensorData::from_bytes(bytes, Shape::from([count]), DType::I32),
+        device,
+    )
+}
+
+fn to_usize(value: u64) -> Result<usize> {
+    usize::try_from(value).map_err(|_| Error::LimitExceeded {
+        what: "a tensor's size".to_owned(),
+        value,
+        limit: usize::MAX as u64,
+    })
+}

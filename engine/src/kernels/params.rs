@@ -1,0 +1,139 @@
+//! The numbers that go with an operation: shapes and options, never tensors.
+
+use crate::weights::BlockType;
+
+/// One product `y[:, first_row..first_row + rows] = x · Wᵀ`, where `W` is a piece of a larger matrix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinearParams {
+    /// How `W` is stored.
+    pub block: BlockType,
+    /// Rows of `x` and `y`.
+    pub tokens: usize,
+    /// Rows of this piece of `W`.
+    pub rows: usize,
+    /// Columns of `W` and of `x`.
+    pub cols: usize,
+    /// Row of the whole matrix at which this piece begins.
+    pub first_row: usize,
+    /// Columns of `y`: rows of the whole matrix.
+    pub out_cols: usize,
+}
+
+/// Rows of a matrix looked up by id, from one piece of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmbedParams {
+    /// How the matrix is stored.
+    pub block: BlockType,
+    /// Number of ids.
+    pub tokens: usize,
+    /// Rows of this piece.
+    pub rows: usize,
+    /// Columns of the matrix.
+    pub cols: usize,
+    /// Row of the whole matrix at which this piece begins.
+    pub first_row: usize,
+    /// Factor on every value.
+    pub scale: f32,
+}
+
+/// A normalisation over the last dimension.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NormParams {
+    /// Rows of `x`.
+    pub rows: usize,
+    /// Columns of `x`.
+    pub cols: usize,
+    /// Added to the mean square or the variance.
+    pub epsilon: f32,
+}
+
+/// Normalisation of each head, then rotary position embedding.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RopeParams {
+    /// Rows of `x`.
+    pub tokens: usize,
+    /// Heads in a row.
+    pub heads: usize,
+    /// Values of a head; even.
+    pub head_dim: usize,
+    /// Position of the first row.
+    pub position: usize,
+    /// Added to the mean square.
+    pub epsilon: f32,
+}
+
+/// Copy of whole rows between two matrices of equal width; the target is a ring.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CopyParams {
+    /// Rows to copy.
+    pub rows: usize,
+    /// Columns of both matrices.
+    pub cols: usize,
+    /// First row to read.
+    pub source_row: usize,
+    /// First row to write, before wrapping at `target_rows`.
+    pub target_row: usize,
+    /// Rows of the target; row `i` lands in `i % target_rows`.
+    pub target_rows: usize,
+}
+
+/// Attention of `tokens` queries at positions `position..` over keys kept in a ring.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionParams {
+    /// Rows of `q`.
+    pub tokens: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Values of a head.
+    pub head_dim: usize,
+    /// Position of the first query.
+    pub position: usize,
+    /// Rows of the key and value rings; position `p` is in row `p % capacity`.
+    pub capacity: usize,
+    /// A query sees this many latest positions, itself among them; 0 means all.
+    pub window: usize,
+    /// Whether queries see all queries of this call, or only those up to themselves.
+    pub bidirectional: bool,
+    /// Factor on each score.
+    pub scale: f32,
+}
+
+impl AttentionParams {
+    /// Positions that the query at row `token` may see.
+    pub fn visible(&self, token: usize) -> std::ops::Range<usize> {
+        let position = self.position + token;
+        let end = if self.bidirectional {
+            self.position + self.tokens
+        } else {
+            position + 1
+        };
+        let start = if self.window == 0 {
+            0
+        } else {
+            (position + 1).saturating_sub(self.window)
+        };
+        start..end
+    }
+}
+
+/// What follows an added bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// `0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
+    GeluTanh,
+}
+
+/// Mean over square patches of a grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PoolParams {
+    /// Rows and columns of the input grid.
+    pub side: usize,
+    /// Rows and columns of a pooled patch; divides `side`.
+    pub kernel: usize,
+    /// Values at each grid point.
+    pub cols: usize,
+}

@@ -1,0 +1,155 @@
+//! The Gemma 3 text decoder.
+//!
+//! ```text
+//! x = x + post_attention_norm(attention(attention_norm(x)))
+//! x = x + post_mlp_norm(mlp(mlp_norm(x)))
+//! ```
+//! The residual stream is f32 throughout: Gemma 3's activations exceed what f16 holds.
+
+use burn::tensor::Tensor;
+
+use super::attention::{Attention, Span};
+use super::config::TextConfig;
+use super::kv_cache::KvCache;
+use super::loader::Loader;
+use super::mlp::Mlp;
+use super::rope;
+use super::trace::Trace;
+use crate::error::{Error, Result};
+use crate::kernels::{Matrix, copy_rows, rms_norm, rms_norm_add};
+
+/// One layer.
+#[derive(Debug)]
+struct Layer {
+    attention_norm: Tensor<1>, // [hidden]
+    attention: Attention,
+    post_attention_norm: Tensor<1>, // [hidden]
+    mlp_norm: Tensor<1>,            // [hidden]
+    mlp: Mlp,
+    post_mlp_norm: Tensor<1>, // [hidden]
+}
+
+/// Embedding, layers and output.
+#[derive(Debug)]
+pub struct Decoder {
+    config: TextConfig,
+    embedding: Matrix,      // [vocab, hidden], also the output matrix
+    output: Option<Matrix>, // [vocab, hidden], where a file does not tie them
+    layers: Vec<Layer>,
+    norm: Tensor<1>, // [hidden]
+    angles_full: Tensor<1>,
+    angles_sliding: Tensor<1>,
+}
+
+impl Decoder {
+    /// Loads all weights; `context_tokens` positions get rotary angles.
+    pub fn load(loader: &mut Loader<'_>, context_tokens: usize) -> Result<Self> {
+        let vocab_size = loader
+            .source()
+            .tensor("token_embd.weight")
+            .ok_or_else(|| Error::MissingTensor {
+                name: "token_embd.weight".to_owned(),
+            })?
+            .rows();
+        let config = TextConfig::from_metadata(loader.source().metadata(), vocab_size)?;
+        let hidden = config.hidden_size;
+        let embedding = loader.matrix("token_embd.weight", config.vocab_size, hidden)?;
+        let output = match loader.source().tensor("output.weight") {
+            Some(_) => Some(loader.matrix("output.weight", config.vocab_size, hidden)?),
+            None => None,
+        };
+        let layers = (0..config.layers)
+            .map(|layer| {
+                let name = |part: &str| format!("blk.{layer}.{part}.weight");
+                Ok(Layer {
+                    attention_norm: loader.vector(&name("attn_norm"), &[hidden])?,
+                    attention: Attention::load(loader, &config, layer)?,
+                    post_attention_norm: loader.vector(&name("post_attention_norm"), &[hidden])?,
+                    mlp_norm: loader.vector(&name("ffn_norm"), &[hidden])?,
+                    mlp: Mlp::load(loader, &config, layer)?,
+                    post_mlp_norm: loader.vector(&name("post_ffw_norm"), &[hidden])?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let norm = loader.vector("output_norm.weight", &[hidden])?;
+        let device = loader.device().burn();
+        let dim = config.head_dim;
+        Ok(Self {
+            angles_full: rope::table(
+                context_tokens,
+                dim,
+                config.rope_base_full,
+                config.rope_factor,
+                device,
+            ),
+            angles_sliding: rope::table(context_tokens, dim, config.rope_base_sliding, 1.0, device),
+            embedding,
+            output,
+            layers,
+            norm,
+            config,
+        })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &TextConfig {
+        &self.config
+    }
+
+    /// Embeddings of `ids`, each below the vocabulary's size -> [tokens, hidden]
+    pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
+        self.embedding
+            .embed(ids, (self.config.hidden_size as f32).sqrt())
+    }
+
+    /// Runs all layers over `x` and adds its keys and values to the cache.
+    ///
+    /// x: [tokens, hidden] -> [tokens, hidden], before the last norm. The caller keeps within the cache.
+    pub fn forward(
+        &self,
+        mut x: Tensor<2>,
+        span: Span,
+        cache: &mut KvCache,
+        trace: &mut Trace,
+    ) -> Result<Tensor<2>> {
+        let epsilon = self.config.norm_epsilon;
+        trace.add("embed", &x);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let Some(cache) = cache.layer(index) else {
+                continue;
+            };
+            let angles = if self.config.is_sliding(index) {
+                &self.angles_sliding
+            } else {
+                &self.angles_full
+            };
+            let h = rms_norm(x.clone(), &layer.attention_norm, epsilon);
+            let h = layer
+                .attention
+                .forward(h, angles, cache, span, &self.config)?;
+            x = rms_norm_add(h, &layer.post_attention_norm, x, epsilon);
+            let h = rms_norm(x.clone(), &layer.mlp_norm, epsilon);
+            let h = layer.mlp.forward(h);
+            x = rms_norm_add(h, &layer.post_mlp_norm, x, epsilon);
+            trace.add(&format!("layer.{index}.out"), &x);
+        }
+        Ok(x)
+    }
+
+    /// Scores of the next token after each row. x: [tokens, hidden] -> [tokens, vocab]
+    pub fn logits(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
+        let x = rms_norm(x, &self.norm, self.config.norm_epsilon);
+        trace.add("final_norm", &x);
+        self.output.as_ref().unwrap_or(&self.embedding).linear(x)
+    }
+
+    /// Scores of the next token after the last row. x: [tokens, hidden] -> [1, vocab]
+    pub fn last_logits(&self, x: Tensor<2>) -> Tensor<2> {
+        let [tokens, hidden] = x.dims();
+        let last = match tokens {
+            1 => x,
+            _ => copy_rows(Tensor::empty([1, hidden], &x.device()), x, tokens - 1, 0, 1),
+        };
+        self.logits(last, &mut Trace::off())
+    }
+}

@@ -1,0 +1,94 @@
+//! Takes named tensors from a weight source and puts them on the device, counting their bytes.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::error::Result;
+use crate::kernels::{ComputeDevice, Matrix};
+use crate::ports::Progress;
+use crate::weights::WeightSource;
+
+/// Loads the tensors of one file.
+pub struct Loader<'a> {
+    source: &'a dyn WeightSource,
+    device: &'a ComputeDevice,
+    progress: &'a mut dyn Progress,
+    loaded_bytes: u64,
+    total_bytes: u64,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader that reports progress up to `total_bytes`.
+    pub fn new(
+        source: &'a dyn WeightSource,
+        device: &'a ComputeDevice,
+        progress: &'a mut dyn Progress,
+        loaded_bytes: u64,
+        total_bytes: u64,
+    ) -> Self {
+        Self {
+            source,
+            device,
+            progress,
+            loaded_bytes,
+            total_bytes,
+        }
+    }
+
+    /// The matrix `name`, which must be [rows, cols].
+    pub fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<Matrix> {
+        let info = self.source.require(name, &[rows as u64, cols as u64])?;
+        let matrix = Matrix::load(self.source, info, self.device)?;
+        self.loaded(matrix.bytes());
+        Ok(matrix)
+    }
+
+    /// The tensor `name` as f32, whatever its type. shape -> [product of shape]
+    pub fn vector(&mut self, name: &str, shape: &[usize]) -> Result<Tensor<1>> {
+        let shape: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
+        let info = self.source.require(name, &shape)?;
+        let values = self.source.read_f32(info)?;
+        self.loaded(4 * values.len() as u64);
+        let count = values.len();
+        Ok(Tensor::from_data(
+            TensorData::new(values, [count]),
+            self.device.burn(),
+        ))
+    }
+
+    /// The tensor `name` of any shape, seen as a matrix [rows, cols] of the same elements.
+    pub fn matrix_as(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        rows: usize,
+        cols: usize,
+    ) -> Result<Matrix> {
+        let shape: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
+        let mut info = self.source.require(name, &shape)?.clone();
+        info.shape = vec![rows as u64, cols as u64];
+        let matrix = Matrix::load(self.source, &info, self.device)?;
+        self.loaded(matrix.bytes());
+        Ok(matrix)
+    }
+
+    /// The source that tensors come from.
+    pub fn source(&self) -> &dyn WeightSource {
+        self.source
+    }
+
+    /// The device that tensors go to.
+    pub fn device(&self) -> &ComputeDevice {
+        self.device
+    }
+
+    /// Bytes put on the device so far.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.loaded_bytes
+    }
+
+    fn loaded(&mut self, bytes: u64) {
+        self.loaded_bytes += bytes;
+        self.progress
+            .report(self.loaded_bytes.min(self.total_bytes), self.total_bytes);
+    }
+}

@@ -1,0 +1,51 @@
+//! From patch vectors to tokens of the text model: pool, normalise, project.
+
+use burn::tensor::Tensor;
+
+use super::config::VisionConfig;
+use super::loader::Loader;
+use super::trace::Trace;
+use crate::error::{Error, Result};
+use crate::kernels::{Matrix, average_pool, rms_norm};
+use crate::weights::BlockType;
+
+/// Epsilon of the norm before the projection, which files do not store.
+const NORM_EPSILON: f32 = 1e-6;
+
+/// The projector.
+#[derive(Debug)]
+pub struct Projector {
+    norm: Tensor<1>, // [vision hidden]
+    weight: Matrix,  // [vision hidden, text hidden]: inputs are rows, unlike every other matrix
+    side: usize,
+    pool: usize,
+}
+
+impl Projector {
+    /// Loads both tensors.
+    pub fn load(loader: &mut Loader<'_>, config: &VisionConfig) -> Result<Self> {
+        let name = "mm.input_projection.weight";
+        if let Some(info) = loader.source().tensor(name)
+            && matches!(info.block, BlockType::Q4_0 | BlockType::Q8_0)
+        {
+            return Err(Error::Unsupported {
+                what: format!("tensor `{name}` of type {}", info.block.name()),
+                remedy: "use an mmproj file whose projection is F16, BF16 or F32".to_owned(),
+            });
+        }
+        Ok(Self {
+            norm: loader.vector("mm.soft_emb_norm.weight", &[config.hidden_size])?,
+            weight: loader.matrix(name, config.hidden_size, config.text_hidden_size)?,
+            side: config.side(),
+            pool: config.pool,
+        })
+    }
+
+    /// x: [side * side, vision hidden] -> [image tokens, text hidden]
+    pub fn forward(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
+        let x = average_pool(x, self.side, self.pool);
+        trace.add("vision.pooled", &x);
+        self.weight
+            .linear_transposed(rms_norm(x, &self.norm, NORM_EPSILON))
+    }
+}

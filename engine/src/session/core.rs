@@ -1,0 +1,329 @@
+//! Model and cache together: runs tokens and pictures through the decoder, a bounded piece at a time.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::NamedTensor;
+use crate::error::{Error, Result};
+use crate::image::{self, RgbImage};
+use crate::kernels::{ComputeDevice, DeviceKind, copy_rows};
+use crate::model::{KvCache, MedGemma, Span, Trace};
+
+/// A picture's pixels, [3, image_size, image_size], normalised.
+pub type Pixels = Vec<f32>;
+
+/// One piece of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Positions that it covers.
+    pub range: Range<usize>,
+    /// Which picture it is, or text.
+    pub picture: Option<usize>,
+}
+
+/// Model, cache and device.
+#[derive(Debug)]
+pub struct Core {
+    model: MedGemma,
+    cache: KvCache,
+    device: ComputeDevice,
+    image_token: Option<u32>,
+}
+
+impl Core {
+    pub fn new(
+        model: MedGemma,
+        cache: KvCache,
+        device: ComputeDevice,
+        image_token: Option<u32>,
+    ) -> Self {
+        Self {
+            model,
+            cache,
+            device,
+            image_token,
+        }
+    }
+
+    pub fn model(&self) -> &MedGemma {
+        &self.model
+    }
+
+    pub fn context_tokens(&self) -> usize {
+        self.cache.context_tokens()
+    }
+
+    /// Fails if `tokens` do not fit the context.
+    pub fn check_room(&self, tokens: usize) -> Result<()> {
+        if tokens <= self.context_tokens() {
+            return Ok(());
+        }
+        Err(Error::ContextFull {
+            needed_tokens: tokens,
+            context_tokens: self.context_tokens(),
+        })
+    }
+
+    /// Resizes and normalises pictures for the encoder.
+    pub fn prepare(&self, images: &[RgbImage]) -> Result<Vec<Pixels>> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(vision) = self.model.vision() else {
+            return Err(Error::Request {
+                problem: "this model cannot see pictures".to_owned(),
+                remedy: "add the model's mmproj file, or remove the picture".to_owned(),
+            });
+        };
+        let config = vision.config();
+        let size = config.image_size as u32;
+        Ok(images
+            .iter()
+            .map(|picture| {
+                let resized = image::resize_bilinear(picture, size, size);
+                image::normalise(&resized, config.mean, config.std)
+            })
+            .collect())
+    }
+
+    /// Cuts tokens into pieces: each picture whole, text in chunks.
+    pub fn segments(&self, tokens: &[u32], pictures: usize) -> Result<Vec<Segment>> {
+        let vocab_size = self.model.decoder().config().vocab_size;
+        if let Some(id) = tokens.iter().find(|id| **id as usize >= vocab_size) {
+            return Err(Error::Request {
+                problem: format!("token {id} is not in the vocabulary of {vocab_size}"),
+                remedy: "use ids of this model's tokenizer".to_owned(),
+            });
+        }
+        if tokens.is_empty() {
+            return Err(Error::Request {
+                problem: "there are no tokens".to_owned(),
+                remedy: "give at least one".to_owned(),
+            });
+        }
+        let image_tokens = self
+            .model
+            .vision()
+            .map_or(0, |vision| vision.config().image_tokens());
+        segments(
+            tokens,
+            self.image_token,
+            image_tokens,
+            pictures,
+            self.cache.chunk_tokens(),
+        )
+    }
+
+    /// Runs one piece through the decoder -> [tokens, hidden]
+    pub fn run(
+        &mut self,
+        tokens: &[u32],
+        segment: &Segment,
+        features: Option<Tensor<2>>,
+        trace: &mut Trace,
+    ) -> Result<Tensor<2>> {
+        let decoder = self.model.decoder();
+        let x = match features {
+            Some(features) => features,
+            None => decoder.embed(tokens.get(segment.range.clone()).unwrap_or_default()),
+        };
+        let span = Span {
+            position: segment.range.start,
+            picture: segment.picture.is_some(),
+        };
+        decoder.forward(x, span, &mut self.cache, trace)
+    }
+
+    /// pixels -> [image tokens, hidden]
+    pub fn encode(&self, pixels: &Pixels, trace: &mut Trace) -> Result<Tensor<2>> {
+        match self.model.vision() {
+            Some(vision) => Ok(vision.encode(pixels, trace)),
+            None => Err(Error::Request {
+                problem: "this model cannot see pictures".to_owned(),
+                remedy: "add the model's mmproj file, or remove the picture".to_owned(),
+            }),
+        }
+    }
+
+    /// Scores after the last row of `hidden`: [vocab]
+    pub async fn next_logits(&self, hidden: Tensor<2>) -> Result<Vec<f32>> {
+        self.read(self.model.decoder().last_logits(hidden)).await
+    }
+
+    /// Scores after every token: [tokens, vocab]
+    pub async fn all_logits(
+        &mut self,
+        tokens: &[u32],
+        pictures: Vec<Pixels>,
+        trace: &mut Trace,
+    ) -> Result<Vec<f32>> {
+        self.check_room(tokens.len())?;
+        let mut logits = Vec::new();
+        for segment in self.segments(tokens, pictures.len())? {
+            let features = match segment.picture.and_then(|index| pictures.get(index)) {
+                Some(pixels) => Some(self.encode(pixels, trace)?),
+                None => None,
+            };
+            let hidden = self.run(tokens, &segment, features, trace)?;
+            let rows = self.model.decoder().logits(hidden, trace);
+            logits.extend(self.read(rows).await?);
+        }
+        Ok(logits)
+    }
+
+    /// Every named tensor, the rows of all pieces together.
+    pub async fn trace(
+        &mut self,
+        tokens: &[u32],
+        pictures: Vec<Pixels>,
+    ) -> Result<Vec<NamedTensor>> {
+        let mut trace = Trace::on();
+        let logits = self.all_logits(tokens, pictures, &mut trace).await?;
+        let mut named: Vec<NamedTensor> = Vec::new();
+        for (name, tensor) in trace.into_tensors() {
+            let [rows, cols] = tensor.dims();
+            let values = self.read(tensor).await?;
+            match named.iter_mut().find(|known| known.name == name) {
+                Some(known) => {
+                    known.shape[0] += rows;
+                    known.values.extend(values);
+                }
+                None => named.push(NamedTensor {
+                    name,
+                    shape: [rows, cols],
+                    values,
+                }),
+            }
+        }
+        let shape = [tokens.len(), logits.len() / tokens.len()];
+        named.push(NamedTensor {
+            name: "logits".to_owned(),
+            shape,
+            values: logits,
+        });
+        Ok(named)
+    }
+
+    /// Features of pictures: [pictures * image tokens, hidden]
+    pub async fn features(&self, pictures: Vec<Pixels>) -> Result<Vec<f32>> {
+        let mut features = Vec::new();
+        for pixels in &pictures {
+            features.extend(self.read(self.encode(pixels, &mut Trace::off())?).await?);
+        }
+        Ok(features)
+    }
+
+    /// Waits until `tensor` is computed, so that progress is true and no submit grows without bound.
+    pub async fn settle(&self, tensor: &Tensor<2>) -> Result<()> {
+        let [_, cols] = tensor.dims();
+        let first = copy_rows(
+            Tensor::empty([1, cols], &tensor.device()),
+            tensor.clone(),
+            0,
+            0,
+            1,
+        );
+        self.read(first).await.map(|_| ())
+    }
+
+    /// Values of a tensor, row by row.
+    pub async fn read(&self, tensor: Tensor<2>) -> Result<Vec<f32>> {
+        let failed = |detail: String| Error::Device {
+            device: match self.device.kind() {
+                DeviceKind::Gpu => "GPU".to_owned(),
+                DeviceKind::Cpu => "CPU".to_owned(),
+            },
+            detail,
+        };
+        let data = tensor
+            .into_data_async()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        data.try_to_vec::<f32>()
+            .map_err(|error| failed(format!("{error:?}")))
+    }
+}
+
+fn segments(
+    tokens: &[u32],
+    image_token: Option<u32>,
+    image_tokens: usize,
+    pictures: usize,
+    chunk_tokens: usize,
+) -> Result<Vec<Segment>> {
+    let is_image = |index: usize| {
+        pictures > 0 && image_token.is_some() && tokens.get(index).copied() == image_token
+    };
+    let mut segments = Vec::new();
+    let mut seen = 0;
+    let mut start = 0;
+    while start < tokens.len() {
+        let kind = is_image(start);
+        let limit = if kind { image_tokens } else { chunk_tokens };
+        let mut end = start + 1;
+        while end < tokens.len() && end - start < limit && is_image(end) == kind {
+            end += 1;
+        }
+        if kind && end - start != image_tokens {
+            return Err(Error::Request {
+                problem: format!(
+                    "{} image tokens stand together where a picture has {image_tokens}",
+                    end - start
+                ),
+                remedy: "put all tokens of a picture together".to_owned(),
+            });
+        }
+        segments.push(Segment {
+            range: start..end,
+            picture: kind.then_some(seen),
+        });
+        seen += usize::from(kind);
+        start = end;
+    }
+    if seen != pictures {
+        return Err(Error::Request {
+            problem: format!("the tokens hold {seen} pictures, but {pictures} were given"),
+            remedy: "give one picture for each run of image tokens".to_owned(),
+        });
+    }
+    Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn ranges(tokens: &[u32], pictures: usize) -> Vec<(Range<usize>, Option<usize>)> {
+        let segments = segments(tokens, Some(9), 2, pictures, 3).unwrap();
+        segments.into_iter().map(|s| (s.range, s.picture)).collect()
+    }
+
+    #[test]
+    fn text_is_cut_into_chunks_and_a_picture_stays_whole() {
+        let pieces = ranges(&[1, 1, 1, 1, 9, 9, 1], 1);
+        assert_eq!(
+            pieces,
+            [(0..3, None), (3..4, None), (4..6, Some(0)), (6..7, None)]
+        );
+    }
+
+    #[test]
+    fn pictures_side_by_side_are_told_apart() {
+        assert_eq!(ranges(&[9, 9, 9, 9], 2), [(0..2, Some(0)), (2..4, Some(1))]);
+    }
+
+    #[test]
+    fn without_pictures_an_image_token_is_a_token_like_any_other() {
+        assert_eq!(ranges(&[1, 9, 1], 0), [(0..3, None)]);
+    }
+
+    #[test]
+    fn a_torn_picture_and_a_missing_one_are_refused() {
+        assert!(segments(&[9, 1], Some(9), 2, 1, 3).is_err());
+        assert!(segments(&[9, 9], Some(9), 2, 2, 3).is_err());
+        assert!(segments(&[1, 1], Some(9), 2, 1, 3).is_err());
+    }
+}

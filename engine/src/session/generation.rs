@@ -1,0 +1,289 @@
+//! One answer on its way: encode pictures, prefill the prompt, decode token by token.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::core::{Core, Pixels, Segment};
+use super::stats::Stats;
+use crate::chat::{Channel, Conversation, ThinkingSplit};
+use crate::error::{Error, Result};
+use crate::model::Trace;
+use crate::ports::Clock;
+use crate::sampler::{Sampler, SamplerOptions};
+use crate::tokenizer::{Decoder, Tokenizer};
+
+/// What to answer, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The conversation so far; its last turn is the user's.
+    pub conversation: Conversation,
+    /// Longest answer, in tokens.
+    pub max_tokens: usize,
+    /// How tokens are picked.
+    pub sampler: SamplerOptions,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A picture went through the image encoder.
+    ImageEncoded {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// A piece of the prompt is in the cache.
+    Prefill {
+        /// Tokens done.
+        done_tokens: usize,
+        /// Tokens of the whole prompt.
+        total_tokens: usize,
+    },
+    /// The model wrote a token.
+    Token {
+        /// Its id.
+        id: u32,
+        /// Text that it completed; may be empty.
+        text: String,
+        /// Whether it belongs to a thought rather than to the answer.
+        thought: bool,
+    },
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop here and keep what there is.
+    Stop,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    /// The model said so.
+    Stop,
+    /// It reached the longest answer that was asked for.
+    Length,
+    /// Prompt and answer filled the context.
+    Context,
+    /// The caller stopped it.
+    Cancelled,
+}
+
+/// A finished answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The answer.
+    pub text: String,
+    /// What the model thought before it answered; empty if it did not.
+    pub thought: String,
+    /// Tokens of the prompt, pictures included.
+    pub prompt_tokens: usize,
+    /// Tokens that the model wrote, the one that ended the answer included.
+    pub completion_tokens: usize,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Milliseconds until the first token could be picked.
+    pub prefill_ms: f64,
+    /// Milliseconds from then to the end.
+    pub decode_ms: f64,
+    /// The tokens, without the one that ended the answer.
+    pub token_ids: Vec<u32>,
+}
+
+/// What an answer begins with.
+pub(super) struct Begin<'e> {
+    pub prompt: Vec<u32>,
+    pub pictures: Vec<Pixels>,
+    /// Tokens that end the answer.
+    pub stop_ids: &'e [u32],
+    pub max_tokens: usize,
+}
+
+/// An answer on its way. Made by [`super::Engine::start`].
+pub struct Generation<'e> {
+    core: &'e mut Core,
+    stats: &'e mut Stats,
+    clock: &'e dyn Clock,
+    decoder: Decoder<'e>,
+    split: ThinkingSplit,
+    stop_ids: &'e [u32],
+    sampler: Sampler,
+    max_tokens: usize,
+    prompt_tokens: usize,
+    // Prompt, then answer.
+    tokens: Vec<u32>,
+    pictures: Vec<Pixels>,
+    features: Option<Tensor<2>>,
+    segments: std::vec::IntoIter<Segment>,
+    pending: Option<Segment>,
+    hidden: Option<Tensor<2>>,
+    finish_reason: Option<FinishReason>,
+    completion_tokens: usize,
+    text: String,
+    thought: String,
+    started_ms: f64,
+    decode_started_ms: Option<f64>,
+}
+
+impl<'e> Generation<'e> {
+    pub(super) fn new(
+        core: &'e mut Core,
+        tokenizer: &'e Tokenizer,
+        stats: &'e mut Stats,
+        clock: &'e dyn Clock,
+        begin: Begin<'e>,
+        sampler: &SamplerOptions,
+    ) -> Result<Self> {
+        if begin.max_tokens == 0 {
+            return Err(Error::Request {
+                problem: "the answer may have 0 tokens".to_owned(),
+                remedy: "allow at least 1".to_owned(),
+            });
+        }
+        core.check_room(begin.prompt.len() + 1)?;
+        let segments = core.segments(&begin.prompt, begin.pictures.len())?;
+        Ok(Self {
+            core,
+            stats,
+            clock,
+            decoder: tokenizer.decoder(),
+            split: ThinkingSplit::new(tokenizer),
+            stop_ids: begin.stop_ids,
+            sampler: Sampler::new(sampler.clone())?,
+            max_tokens: begin.max_tokens,
+            prompt_tokens: begin.prompt.len(),
+            tokens: begin.prompt,
+            pictures: begin.pictures,
+            features: None,
+            segments: segments.into_iter(),
+            pending: None,
+            hidden: None,
+            finish_reason: None,
+            completion_tokens: 0,
+            text: String::new(),
+            thought: String::new(),
+            started_ms: clock.now_ms(),
+            decode_started_ms: None,
+        })
+    }
+
+    /// Does the next piece of work; `None` when the answer has ended.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Device`] if the device fails. The engine stays usable for another answer.
+    pub async fn step(&mut self) -> Result<Option<Event>> {
+        if self.finish_reason.is_some() {
+            return Ok(None);
+        }
+        if self.pending.is_none() {
+            self.pending = self.segments.next();
+        }
+        match self.pending.take() {
+            Some(segment) => self.prefill(segment).await.map(Some),
+            None => self.decode().await,
+        }
+    }
+
+    /// Ends the answer; the next step returns `None`.
+    pub fn cancel(&mut self) {
+        self.finish_reason.get_or_insert(FinishReason::Cancelled);
+    }
+
+    /// The answer so far, or the whole one after the last step.
+    pub fn finish(mut self) -> Outcome {
+        let rest = self.decoder.finish();
+        match self.split.is_thinking() {
+            true => self.thought.push_str(&rest),
+            false => self.text.push_str(&rest),
+        }
+        match self.split.finish() {
+            Channel::Thought(held) => self.thought.push_str(&held),
+            Channel::Answer(held) => self.text.push_str(&held),
+        }
+        let now_ms = self.clock.now_ms();
+        let decode_started_ms = self.decode_started_ms.unwrap_or(now_ms);
+        let outcome = Outcome {
+            text: self.text,
+            thought: self.thought,
+            prompt_tokens: self.prompt_tokens,
+            completion_tokens: self.completion_tokens,
+            finish_reason: self.finish_reason.unwrap_or(FinishReason::Cancelled),
+            prefill_ms: decode_started_ms - self.started_ms,
+            decode_ms: now_ms - decode_started_ms,
+            token_ids: self.tokens.split_off(self.prompt_tokens),
+        };
+        self.stats.answered(&outcome);
+        outcome
+    }
+
+    async fn prefill(&mut self, segment: Segment) -> Result<Event> {
+        if let Some(index) = segment.picture
+            && self.features.is_none()
+            && let Some(pixels) = self.pictures.get(index)
+        {
+            // Encoding is a step of its own: it can take longer than all of the text.
+            let features = self.core.encode(pixels, &mut Trace::off())?;
+            self.core.settle(&features).await?;
+            self.features = Some(features);
+            self.pending = Some(segment);
+            return Ok(Event::ImageEncoded { index });
+        }
+        let features = self.features.take();
+        let done_tokens = segment.range.end;
+        let hidden = self
+            .core
+            .run(&self.tokens, &segment, features, &mut Trace::off())?;
+        self.core.settle(&hidden).await?;
+        self.hidden = Some(hidden);
+        Ok(Event::Prefill {
+            done_tokens,
+            total_tokens: self.prompt_tokens,
+        })
+    }
+
+    async fn decode(&mut self) -> Result<Option<Event>> {
+        let Some(hidden) = self.hidden.take() else {
+            return Ok(None);
+        };
+        let mut logits = self.core.next_logits(hidden).await?;
+        self.decode_started_ms
+            .get_or_insert_with(|| self.clock.now_ms());
+        let id = self.sampler.sample(&mut logits, &self.tokens, None)?;
+        self.completion_tokens += 1;
+        if self.stop_ids.contains(&id) {
+            self.finish_reason = Some(FinishReason::Stop);
+            return Ok(None);
+        }
+        self.tokens.push(id);
+        let text = self.decoder.push(id);
+        let (text, thought) = match self.split.push(id, &text) {
+            Channel::Thought(text) => {
+                self.thought.push_str(&text);
+                (text, true)
+            }
+            Channel::Answer(text) => {
+                self.text.push_str(&text);
+                (text, false)
+            }
+        };
+        if self.completion_tokens >= self.max_tokens {
+            self.finish_reason = Some(FinishReason::Length);
+        } else if self.tokens.len() >= self.core.context_tokens() {
+            self.finish_reason = Some(FinishReason::Context);
+        } else {
+            let end = self.tokens.len();
+            let segment = Segment {
+                range: end - 1..end,
+                picture: None,
+            };
+            self.hidden = Some(
+                self.core
+                    .run(&self.tokens, &segment, None, &mut Trace::off())?,
+            );
+        }
+        Ok(Some(Event::Token { id, text, thought }))
+    }
+}

@@ -1,0 +1,271 @@
+//! A loaded model that answers: load, prefill, decode and cancel as one state machine.
+//!
+//! [`Engine::start`] begins an answer; each [`Generation::step`] does one bounded piece of work and says what
+//! happened, so that a host stays responsive and can stop between any two steps. [`Engine::generate`] drives it.
+
+mod core;
+mod generation;
+mod stats;
+
+pub use generation::{Event, FinishReason, Flow, Generation, Outcome, Request};
+pub use stats::Stats;
+
+use crate::chat::ChatTemplate;
+use crate::error::{Error, Result};
+use crate::image::RgbImage;
+use crate::kernels::{ComputeDevice, DeviceChoice};
+use crate::model::{KvCache, MedGemma, Trace};
+use crate::ports::{Clock, Progress};
+use crate::sampler::SamplerOptions;
+use crate::tokenizer::Tokenizer;
+use crate::weights::WeightSource;
+use core::Core;
+use generation::Begin;
+
+/// Context that is set up unless the caller asks for another, in tokens.
+pub const DEFAULT_CONTEXT_TOKENS: usize = 2048;
+
+/// Most text tokens that one step of the prefill takes.
+const CHUNK_TOKENS: usize = 128;
+
+/// Placeholder of one image token, as the vocabulary spells it.
+const IMAGE_TOKEN: &str = "<image_soft_token>";
+
+/// How to set up an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Device to compute on.
+    pub device: DeviceChoice,
+    /// Positions that prompt and answer share.
+    pub context_tokens: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            device: DeviceChoice::Auto,
+            context_tokens: DEFAULT_CONTEXT_TOKENS,
+        }
+    }
+}
+
+/// A named tensor that was read back: rows and columns, and its values row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// What it is, such as `layer.3.out`.
+    pub name: String,
+    /// [rows, cols]
+    pub shape: [usize; 2],
+    /// rows * cols values
+    pub values: Vec<f32>,
+}
+
+/// A model on a device, with its tokenizer.
+#[derive(Debug)]
+pub struct Engine {
+    core: Core,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    stats: Stats,
+}
+
+impl Engine {
+    /// Loads a model with the default context and the tokenizer in its own metadata.
+    ///
+    /// # Errors
+    /// What is wrong with the files, or [`Error::Device`] if the chosen device cannot be opened.
+    pub async fn load(
+        text: &dyn WeightSource,
+        vision: Option<&dyn WeightSource>,
+        device: DeviceChoice,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let options = EngineOptions {
+            device,
+            ..EngineOptions::default()
+        };
+        let tokenizer = Tokenizer::from_metadata(text.metadata())?;
+        Self::load_with(text, vision, tokenizer, options, progress).await
+    }
+
+    /// Loads a model with a tokenizer of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_with(
+        text: &dyn WeightSource,
+        vision: Option<&dyn WeightSource>,
+        tokenizer: Tokenizer,
+        options: EngineOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        let device = ComputeDevice::open(options.device).await?;
+        let model = MedGemma::load(text, vision, options.context_tokens, &device, progress)?;
+        let config = model.decoder().config();
+        if tokenizer.vocab_size() > config.vocab_size {
+            return Err(Error::Tokenizer {
+                detail: format!(
+                    "it has {} tokens where the model has {}",
+                    tokenizer.vocab_size(),
+                    config.vocab_size
+                ),
+            });
+        }
+        let context_tokens = options.context_tokens.min(config.max_positions).max(1);
+        let image_tokens = model
+            .vision()
+            .map_or(0, |vision| vision.config().image_tokens());
+        let chunk_tokens = CHUNK_TOKENS.max(image_tokens);
+        let cache = KvCache::new(config, context_tokens, chunk_tokens, device.burn());
+        let template = ChatTemplate::new(&tokenizer, image_tokens)?;
+        let stats = Stats::new(&device, model.weight_bytes(), cache.bytes(), context_tokens);
+        let core = Core::new(model, cache, device, tokenizer.token_id(IMAGE_TOKEN));
+        Ok(Self {
+            core,
+            tokenizer,
+            template,
+            stats,
+        })
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The chat template.
+    pub fn template(&self) -> &ChatTemplate {
+        &self.template
+    }
+
+    /// Whether pictures can be asked about.
+    pub fn sees_images(&self) -> bool {
+        self.core.model().vision().is_some()
+    }
+
+    /// What the engine is and what it has counted.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Begins an answer. The pictures belong to the conversation's image parts, in order.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for what makes no sense, [`Error::ContextFull`] if the prompt leaves no room.
+    pub fn start<'e>(
+        &'e mut self,
+        request: &Request,
+        images: &[RgbImage],
+        clock: &'e dyn Clock,
+    ) -> Result<Generation<'e>> {
+        let prompt = self
+            .template
+            .render(&self.tokenizer, &request.conversation)?;
+        if prompt.images.len() != images.len() {
+            return Err(Error::Request {
+                problem: format!(
+                    "the conversation shows {} pictures, but {} were given",
+                    prompt.images.len(),
+                    images.len()
+                ),
+                remedy: "give one picture for each image part".to_owned(),
+            });
+        }
+        let pictures = self.core.prepare(images)?;
+        let stop_ids = self.template.stop_ids();
+        let begin = Begin {
+            prompt: prompt.tokens,
+            pictures,
+            stop_ids,
+            max_tokens: request.max_tokens,
+        };
+        Generation::new(
+            &mut self.core,
+            &self.tokenizer,
+            &mut self.stats,
+            clock,
+            begin,
+            &request.sampler,
+        )
+    }
+
+    /// Continues `tokens` as they are, without a template and past every end token.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_tokens<'e>(
+        &'e mut self,
+        tokens: &[u32],
+        images: &[RgbImage],
+        max_tokens: usize,
+        sampler: &SamplerOptions,
+        clock: &'e dyn Clock,
+    ) -> Result<Generation<'e>> {
+        let pictures = self.core.prepare(images)?;
+        let begin = Begin {
+            prompt: tokens.to_vec(),
+            pictures,
+            stop_ids: &[],
+            max_tokens,
+        };
+        Generation::new(
+            &mut self.core,
+            &self.tokenizer,
+            &mut self.stats,
+            clock,
+            begin,
+            sampler,
+        )
+    }
+
+    /// Answers a request, telling `on_event` what happens; it may stop the answer at any event.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and [`Error::Device`] if the device fails.
+    pub async fn generate(
+        &mut self,
+        request: &Request,
+        images: &[RgbImage],
+        clock: &dyn Clock,
+        on_event: &mut dyn FnMut(Event) -> Flow,
+    ) -> Result<Outcome> {
+        let mut generation = self.start(request, images, clock)?;
+        while let Some(event) = generation.step().await? {
+            if on_event(event) == Flow::Stop {
+                generation.cancel();
+            }
+        }
+        Ok(generation.finish())
+    }
+
+    /// Scores of the next token after every token: [tokens, vocab], row by row.
+    ///
+    /// Image placeholders in `tokens` take the pictures' features, in order.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn logits(&mut self, tokens: &[u32], images: &[RgbImage]) -> Result<Vec<f32>> {
+        let pictures = self.core.prepare(images)?;
+        self.core
+            .all_logits(tokens, pictures, &mut Trace::off())
+            .await
+    }
+
+    /// Every named intermediate tensor of a pass over `tokens`, and the logits.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn trace(&mut self, tokens: &[u32], images: &[RgbImage]) -> Result<Vec<NamedTensor>> {
+        let pictures = self.core.prepare(images)?;
+        self.core.trace(tokens, pictures).await
+    }
+
+    /// Features of a picture as the text model sees them: [image tokens, hidden], row by row.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the model has no image encoder.
+    pub async fn image_features(&mut self, image: &RgbImage) -> Result<Vec<f32>> {
+        let pictures = self.core.prepare(std::slice::from_ref(image))?;
+        self.core.features(pictures).await
+    }
+}

@@ -1,0 +1,70 @@
+//! What an engine is and what it has counted: the figures of `outpost bench` and of the page.
+
+use serde::{Deserialize, Serialize};
+
+use super::generation::Outcome;
+use crate::kernels::{ComputeDevice, DeviceKind};
+
+/// Facts and counters of one engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// The adapter's own name.
+    pub adapter: String,
+    /// GPU or CPU.
+    pub device: DeviceKind,
+    /// Bytes of weights on the device.
+    pub weight_bytes: u64,
+    /// Bytes of the key-value cache.
+    pub cache_bytes: u64,
+    /// Positions that prompt and answer share.
+    pub context_tokens: usize,
+    /// Answers finished.
+    pub answers: u64,
+    /// Tokens of all prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of all answers.
+    pub completion_tokens: u64,
+    /// Prompt tokens a second in the last answer.
+    pub prefill_tok_s: f64,
+    /// Answer tokens a second in the last answer.
+    pub decode_tok_s: f64,
+}
+
+impl Stats {
+    pub(super) fn new(
+        device: &ComputeDevice,
+        weight_bytes: u64,
+        cache_bytes: u64,
+        context_tokens: usize,
+    ) -> Self {
+        Self {
+            adapter: device.adapter().to_owned(),
+            device: device.kind(),
+            weight_bytes,
+            cache_bytes,
+            context_tokens,
+            answers: 0,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            prefill_tok_s: 0.0,
+            decode_tok_s: 0.0,
+        }
+    }
+
+    pub(super) fn answered(&mut self, outcome: &Outcome) {
+        self.answers += 1;
+        self.prompt_tokens += outcome.prompt_tokens as u64;
+        self.completion_tokens += outcome.completion_tokens as u64;
+        self.prefill_tok_s = rate(outcome.prompt_tokens, outcome.prefill_ms);
+        self.decode_tok_s = rate(outcome.completion_tokens, outcome.decode_ms);
+    }
+}
+
+/// Tokens a second; 0 where no time passed.
+fn rate(tokens: usize, milliseconds: f64) -> f64 {
+    if milliseconds > 0.0 {
+        tokens as f64 * 1000.0 / milliseconds
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,276 @@
+//! Untrusted bytes to typed tensors: GGUF and safetensors files, and the shard sets that models are stored as.
+//!
+//! Every count, length and offset is checked in `u64` before anything is allocated. Nothing here knows what a tensor is
+//! for, and a tensor's data are never held as a whole: readers ask for ranges and get them in the layout that the GPU
+//! uses.
+
+pub mod block;
+mod gguf;
+mod header;
+mod layout;
+pub mod limits;
+mod metadata;
+mod safetensors;
+pub mod shards;
+mod table;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+pub use gguf::Gguf;
+pub use metadata::{Array, Metadata, Value};
+pub use safetensors::{Safetensors, SafetensorsEntry};
+
+/// How a tensor's elements are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BlockType {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single.
+    #[serde(rename = "BF16")]
+    Bf16,
+    /// 32 signed bytes and one half-precision scale.
+    Q8_0,
+    /// 32 nibbles and one half-precision scale.
+    Q4_0,
+}
+
+/// One of the byte streams that a tensor has on the GPU.
+///
+/// Each is padded with zeros to a multiple of four bytes. F32, F16 and BF16 have only `Values`: the elements, little
+/// endian. The values of Q8_0 are its signed bytes, in the order of the elements. The values of Q4_0 are 16 bytes for
+/// each block as GGUF stores them: the low nibble of byte j is element j, the high nibble element j + 16. The `Scales` of
+/// both are one half-precision number for each block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Elements, or what is multiplied by scales to give them.
+    Values,
+    /// A factor for each block.
+    Scales,
+}
+
+/// Name, shape and type of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Name, unique in its source.
+    pub name: String,
+    /// Size of each dimension, the contiguous one last: the reverse of GGUF's order.
+    pub shape: Vec<u64>,
+    /// How the elements are stored.
+    pub block: BlockType,
+}
+
+/// Tensors and metadata, wherever they are stored.
+pub trait WeightSource {
+    /// What the file says about its model.
+    fn metadata(&self) -> &Metadata;
+
+    /// All tensors, in the order in which they are stored.
+    fn tensors(&self) -> &[TensorInfo];
+
+    /// The tensor called `name`.
+    fn tensor(&self, name: &str) -> Option<&TensorInfo>;
+
+    /// Fills `buf` with bytes `offset..offset + buf.len()` of a part of `tensor`, in the layout that [`Part`] defines.
+    ///
+    /// `tensor` is found by its name; its shape may be another one of as many elements. `offset` and the length of `buf`
+    /// are multiples of four within [`BlockType::part_bytes`].
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::TensorShape`] or [`Error::Request`] if there are no such bytes, and the errors
+    /// of the source below.
+    fn read_part(&self, tensor: &TensorInfo, part: Part, offset: u64, buf: &mut [u8])
+    -> Result<()>;
+
+    /// The tensor called `name`, which must have `shape`.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] and [`Error::TensorShape`].
+    fn require(&self, name: &str, shape: &[u64]) -> Result<&TensorInfo> {
+        let missing = || Error::MissingTensor {
+            name: name.to_owned(),
+        };
+        let tensor = self.tensor(name).ok_or_else(missing)?;
+        if tensor.shape != shape {
+            return Err(Error::TensorShape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                found: tensor.shape.clone(),
+            });
+        }
+        Ok(tensor)
+    }
+
+    /// All elements of a small tensor, such as a norm or a bias.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for more than [`limits::MAX_F32_ELEMENTS`] elements, and those of
+    /// [`read_part`](Self::read_part).
+    fn read_f32(&self, tensor: &TensorInfo) -> Result<Vec<f32>> {
+        read_f32(self, tensor)
+    }
+}
+
+impl BlockType {
+    /// All types, in the order of their numbers in GGUF.
+    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Q4_0, Self::Q8_0, Self::Bf16];
+
+    /// Elements of a block. A row holds whole blocks.
+    pub fn block_elements(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => 1,
+            Self::Q8_0 | Self::Q4_0 => 32,
+        }
+    }
+
+    /// Bytes of a block in a GGUF file.
+    pub fn block_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::Q8_0 => 34,
+            Self::Q4_0 => 18,
+        }
+    }
+
+    /// The type with number `id` in GGUF (ggml.h, `enum ggml_type`).
+    pub fn from_ggml(id: u32) -> Option<Self> {
+        match id {
+            0 => Some(Self::F32),
+            1 => Some(Self::F16),
+            2 => Some(Self::Q4_0),
+            8 => Some(Self::Q8_0),
+            30 => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+
+    /// Its number in GGUF.
+    pub fn ggml_id(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4_0 => 2,
+            Self::Q8_0 => 8,
+            Self::Bf16 => 30,
+        }
+    }
+
+    /// Its name in GGUF.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::Q8_0 => "Q8_0",
+            Self::Q4_0 => "Q4_0",
+        }
+    }
+
+    /// The parts that a tensor of this type has on the GPU.
+    pub fn parts(self) -> &'static [Part] {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => &[Part::Values],
+            Self::Q8_0 | Self::Q4_0 => &[Part::Values, Part::Scales],
+        }
+    }
+
+    /// Bytes of a part for `elements` elements, padding included. Zero for a part that the type does not have.
+    pub fn part_bytes(self, part: Part, elements: u64) -> u64 {
+        let blocks = elements.div_ceil(self.block_elements() as u64);
+        let bytes = blocks.saturating_mul(layout::stripe(self, part).len as u64);
+        bytes.checked_next_multiple_of(4).unwrap_or(u64::MAX)
+    }
+}
+
+impl Part {
+    /// Its name in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Values => "values",
+            Self::Scales => "scales",
+        }
+    }
+}
+
+impl fmt::Display for BlockType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl TensorInfo {
+    /// Number of elements.
+    pub fn elements(&self) -> u64 {
+        product(&self.shape)
+    }
+
+    /// Number of rows: the product of all dimensions but the last.
+    pub fn rows(&self) -> u64 {
+        product(self.shape.split_last().map_or(&[], |(_, rows)| rows))
+    }
+
+    /// Elements of a row: the last dimension.
+    pub fn cols(&self) -> u64 {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// The parts that it has on the GPU.
+    pub fn parts(&self) -> &'static [Part] {
+        self.block.parts()
+    }
+
+    /// Bytes of a part, padding included.
+    pub fn part_bytes(&self, part: Part) -> u64 {
+        self.block.part_bytes(part, self.elements())
+    }
+
+    /// Bytes that it takes in a GGUF file.
+    pub fn stored_bytes(&self) -> u64 {
+        let blocks = self.elements() / self.block.block_elements() as u64;
+        blocks.saturating_mul(self.block.block_bytes() as u64)
+    }
+}
+
+/// Saturates, so that shapes that nobody has checked make no harm.
+fn product(shape: &[u64]) -> u64 {
+    shape.iter().fold(1, |all, &size| all.saturating_mul(size))
+}
+
+/// Elements that are dequantised at a time; whole words of each part.
+const F32_STEP: u64 = 1 << 15;
+
+fn read_f32<S: WeightSource + ?Sized>(source: &S, tensor: &TensorInfo) -> Result<Vec<f32>> {
+    let elements = tensor.elements();
+    if elements > limits::MAX_F32_ELEMENTS {
+        return Err(Error::LimitExceeded {
+            what: format!("the size of tensor `{}`, read as f32,", tensor.name),
+            value: elements,
+            limit: limits::MAX_F32_ELEMENTS,
+        });
+    }
+    // Before memory is taken: the source may hold no such tensor.
+    source.read_part(tensor, Part::Values, 0, &mut [])?;
+    let mut out = vec![0.0; elements as usize];
+    let (mut values, mut scales) = (Vec::new(), Vec::new());
+    let mut first = 0;
+    for chunk in out.chunks_mut(F32_STEP as usize) {
+        for (part, buffer) in [(Part::Values, &mut values), (Part::Scales, &mut scales)] {
+            let bytes = tensor.block.part_bytes(part, chunk.len() as u64);
+            buffer.resize(bytes as usize, 0);
+            if !buffer.is_empty() {
+                let start = tensor.block.part_bytes(part, first);
+                source.read_part(tensor, part, start, buffer)?;
+            }
+        }
+        block::dequantise_layout(tensor.block, &values, &scales, chunk);
+        first += F32_STEP;
+    }
+    Ok(out)
+}

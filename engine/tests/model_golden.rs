@@ -1,0 +1,166 @@
+//! The engine against `transformers`: logits at every position, image features, greedy continuations.
+//!
+//! `tests/golden/random` holds a random Gemma 3 with SigLIP in every stored type, each with what the reference
+//! computes on exactly those weights; `random_awkward` other shapes. See `tests/golden/README.md`.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "support/golden.rs"]
+mod golden;
+
+use golden::{Tensors, assert_close, case, engine, greedy, picture};
+use outpost_engine::image::RgbImage;
+use outpost_engine::kernels::DeviceChoice::{self, Cpu, Gpu};
+
+/// Greatest absolute difference of a logit; logits reach about 16. As `case.toml` says.
+const LOGITS: f32 = 5e-4;
+
+/// Greatest absolute difference of an image feature; features reach about 5. As `case.toml` says.
+const FEATURES: f32 = 1e-4;
+
+fn check_random(kind: &str, vision: &str, prompts: &[&str], device: DeviceChoice) {
+    let folder = case("random");
+    let expected = Tensors::open(&folder.join(format!("expected-{kind}.safetensors")));
+    let mmproj = folder.join(format!("mmproj-{vision}.gguf"));
+    let mut engine = engine(
+        &folder.join(format!("model-{kind}.gguf")),
+        Some(&mmproj),
+        device,
+    );
+    let first = picture(&folder.join("first.png"));
+    let second = picture(&folder.join("second.png"));
+    for prompt in prompts {
+        let images: &[RgbImage] = match *prompt {
+            "image" => std::slice::from_ref(&first),
+            "two_images" => &[first.clone(), second.clone()],
+            _ => &[],
+        };
+        let what = format!("{kind} {device:?} {prompt}");
+        let tokens = expected.ids(&format!("{prompt}.tokens"));
+        let logits = pollster::block_on(engine.logits(&tokens, images)).unwrap();
+        assert_close(
+            &what,
+            &logits,
+            &expected.f32(&format!("{prompt}.logits")),
+            LOGITS,
+        );
+        if !images.is_empty() {
+            let features: Vec<f32> = images
+                .iter()
+                .flat_map(|i| pollster::block_on(engine.image_features(i)).unwrap())
+                .collect();
+            let wanted = expected.f32(&format!("{prompt}.features"));
+            assert_close(&format!("{what} features"), &features, &wanted, FEATURES);
+        }
+        if matches!(*prompt, "short" | "image") {
+            let wanted = expected.ids(&format!("{prompt}.greedy"));
+            assert_eq!(
+                greedy(&mut engine, &tokens, images, wanted.len()),
+                wanted,
+                "{what}: greedy"
+            );
+        }
+    }
+}
+
+fn check_awkward(device: DeviceChoice) {
+    let folder = case("random_awkward");
+    let expected = Tensors::open(&folder.join("expected-q4_0.safetensors"));
+    let mut engine = engine(&folder.join("model-q4_0.gguf"), None, device);
+    for prompt in ["short", "long"] {
+        let tokens = expected.ids(&format!("{prompt}.tokens"));
+        let logits = pollster::block_on(engine.logits(&tokens, &[])).unwrap();
+        let wanted = expected.f32(&format!("{prompt}.logits"));
+        assert_close(
+            &format!("awkward {device:?} {prompt}"),
+            &logits,
+            &wanted,
+            LOGITS,
+        );
+    }
+    let tokens = expected.ids("short.tokens");
+    let wanted = expected.ids("short.greedy");
+    assert_eq!(greedy(&mut engine, &tokens, &[], wanted.len()), wanted);
+}
+
+fn check_trace(device: DeviceChoice) {
+    let (folder, random) = (case("trace"), case("random"));
+    let expected = Tensors::open(&folder.join("trace.safetensors"));
+    let mmproj = random.join("mmproj-f32.gguf");
+    let mut engine = engine(&random.join("model-f32.gguf"), Some(&mmproj), device);
+    let image = picture(&random.join("first.png"));
+    let found = pollster::block_on(engine.trace(&expected.ids("tokens"), &[image])).unwrap();
+    let mut compared = 0;
+    for name in expected.names() {
+        if let Some(tensor) = found.iter().find(|tensor| tensor.name == name) {
+            assert_close(
+                &format!("{name} {device:?}"),
+                &tensor.values,
+                &expected.f32(&name),
+                LOGITS,
+            );
+            compared += 1;
+        }
+    }
+    assert_eq!(
+        compared,
+        expected.names().len() - 1,
+        "every tensor but the tokens is traced"
+    );
+}
+
+const ALL: &[&str] = &["short", "long", "image", "two_images"];
+const SHORT: &[&str] = &["short", "image"];
+
+#[test]
+fn every_named_tensor_is_the_references_on_the_cpu() {
+    check_trace(Cpu);
+}
+
+#[test]
+fn every_named_tensor_is_the_references_on_the_gpu() {
+    check_trace(Gpu);
+}
+
+#[test]
+fn f32_weights_give_the_references_logits_on_the_cpu() {
+    check_random("f32", "f32", ALL, Cpu);
+}
+
+#[test]
+fn f32_weights_give_the_references_logits_on_the_gpu() {
+    check_random("f32", "f32", ALL, Gpu);
+}
+
+#[test]
+fn half_precision_weights_give_the_references_logits_on_the_cpu() {
+    check_random("f16", "f16", SHORT, Cpu);
+    check_random("bf16", "f16", SHORT, Cpu);
+}
+
+#[test]
+fn half_precision_weights_give_the_references_logits_on_the_gpu() {
+    check_random("f16", "f16", SHORT, Gpu);
+    check_random("bf16", "f16", SHORT, Gpu);
+}
+
+#[test]
+fn quantised_weights_give_the_logits_of_their_dequantised_values_on_the_cpu() {
+    check_random("q8_0", "q8_0", SHORT, Cpu);
+    check_random("q4_0", "q8_0", SHORT, Cpu);
+}
+
+#[test]
+fn quantised_weights_give_the_logits_of_their_dequantised_values_on_the_gpu() {
+    check_random("q8_0", "q8_0", SHORT, Gpu);
+    check_random("q4_0", "q8_0", SHORT, Gpu);
+}
+
+#[test]
+fn awkward_shapes_give_the_references_logits_on_the_cpu() {
+    check_awkward(Cpu);
+}
+
+#[test]
+fn awkward_shapes_give_the_references_logits_on_the_gpu() {
+    check_awkward(Gpu);
+}
