@@ -7,9 +7,10 @@
 #[path = "support/golden.rs"]
 mod golden;
 
-use golden::{Tensors, assert_close, case, engine, greedy, picture};
+use golden::{Tensors, assert_close, case, engine, engine_with, greedy, picture};
 use outpost_engine::image::RgbImage;
 use outpost_engine::kernels::DeviceChoice::{self, Cpu, Gpu};
+use outpost_engine::session::EngineOptions;
 
 /// Greatest absolute difference of a logit; logits reach about 16. As `case.toml` says.
 const LOGITS: f32 = 5e-4;
@@ -108,6 +109,50 @@ fn check_trace(device: DeviceChoice) {
     );
 }
 
+/// Small chunks make the rings of the sliding layers wrap, and cut the prompt at every kind of place.
+fn check_chunks(device: DeviceChoice) {
+    let folder = case("random");
+    let expected = Tensors::open(&folder.join("expected-f32.safetensors"));
+    let images = [
+        picture(&folder.join("first.png")),
+        picture(&folder.join("second.png")),
+    ];
+    for chunk_tokens in [4, 7, 23] {
+        let options = EngineOptions {
+            device,
+            chunk_tokens,
+            context_tokens: 164,
+        };
+        let mmproj = folder.join("mmproj-f32.gguf");
+        let mut engine = engine_with(&folder.join("model-f32.gguf"), Some(&mmproj), options);
+        for (prompt, images) in [
+            ("long", &images[..0]),
+            ("image", &images[..1]),
+            ("two_images", &images[..]),
+        ] {
+            let tokens = expected.ids(&format!("{prompt}.tokens"));
+            let logits = pollster::block_on(engine.logits(&tokens, images)).unwrap();
+            let wanted = expected.f32(&format!("{prompt}.logits"));
+            assert_close(
+                &format!("chunks of {chunk_tokens} {prompt}"),
+                &logits,
+                &wanted,
+                LOGITS,
+            );
+        }
+        let wanted = expected.ids("short.greedy");
+        assert_eq!(
+            greedy(
+                &mut engine,
+                &expected.ids("short.tokens"),
+                &[],
+                wanted.len()
+            ),
+            wanted
+        );
+    }
+}
+
 const ALL: &[&str] = &["short", "long", "image", "two_images"];
 const SHORT: &[&str] = &["short", "image"];
 
@@ -119,6 +164,16 @@ fn every_named_tensor_is_the_references_on_the_cpu() {
 #[test]
 fn every_named_tensor_is_the_references_on_the_gpu() {
     check_trace(Gpu);
+}
+
+#[test]
+fn chunks_and_wrapping_rings_change_nothing_on_the_cpu() {
+    check_chunks(Cpu);
+}
+
+#[test]
+fn chunks_and_wrapping_rings_change_nothing_on_the_gpu() {
+    check_chunks(Gpu);
 }
 
 #[test]

@@ -49,6 +49,7 @@ const TASKS_MAX: usize = 128;
 impl ComputeDevice {
     /// Opens the chosen device. Only [`DeviceChoice::Gpu`] fails where there is no GPU.
     pub async fn open(choice: DeviceChoice) -> Result<Self> {
+        run_constructors_once();
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
             DeviceChoice::Gpu => Self::gpu().await,
@@ -74,10 +75,11 @@ impl ComputeDevice {
     #[cfg(not(target_family = "wasm"))]
     async fn gpu() -> Result<Self> {
         GPU.get_or_init(|| {
-            let opened = Device::wgpu_options()
-                .tasks_max(TASKS_MAX)
-                .init_with_setup();
-            Self::opened(opened)
+            let options = Device::wgpu_options().tasks_max(TASKS_MAX);
+            // Probing OpenGL as well prints errors on machines without a display.
+            #[cfg(target_os = "linux")]
+            let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
+            Self::opened(options.init_with_setup())
         })
         .clone()
     }
@@ -150,8 +152,31 @@ impl ComputeDevice {
         }
     }
 
-    /// Bytes that the device's allocator holds now; `None` where it does not say.
-    pub fn memory_bytes(&self) -> Option<u64> {
-        None
+    /// Bytes that the GPU's allocator has reserved, unused pages among them; `None` on the CPU.
+    pub fn reserved_bytes(&self) -> Option<u64> {
+        match self.kind {
+            DeviceKind::Gpu => self
+                .burn
+                .memory_pool_usage()
+                .map(|usage| usage.bytes_reserved),
+            DeviceKind::Cpu => None,
+        }
     }
 }
+
+/// Runs the module's constructors, in which cubecl registers its operations.
+///
+/// The linker would otherwise run all of them again on every call from JavaScript: it wraps each export unless
+/// something refers to this symbol. Measured in Chromium: 4-6 ms for each dispatch.
+#[cfg(target_family = "wasm")]
+fn run_constructors_once() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the linker defines the symbol, and it runs once.
+    ONCE.call_once(|| unsafe { __wasm_call_ctors() });
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn run_constructors_once() {}

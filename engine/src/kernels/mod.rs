@@ -11,6 +11,7 @@ mod ops;
 mod params;
 
 pub use device::{ComputeDevice, DeviceChoice, DeviceKind};
+pub use gpu::dispatches;
 pub use matrix::Matrix;
 pub use params::{Activation, AttentionParams};
 

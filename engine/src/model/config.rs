@@ -246,7 +246,7 @@ impl VisionConfig {
                 format!("is {}, above 1024", self.layers),
             );
         }
-        if self.std.iter().any(|std| !(*std > 0.0)) {
+        if !self.std.iter().all(|std| *std > 0.0) {
             return bad(
                 "clip.vision.image_std",
                 format!("is {:?}, which is not above 0", self.std),

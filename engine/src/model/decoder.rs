@@ -96,6 +96,14 @@ impl Decoder {
         &self.config
     }
 
+    /// Bytes of an embedding that only looks up inputs; 0 where it is the output matrix too.
+    pub fn input_only_bytes(&self) -> u64 {
+        match &self.output {
+            Some(_) => self.embedding.bytes(),
+            None => 0,
+        }
+    }
+
     /// Embeddings of `ids`, each below the vocabulary's size -> [tokens, hidden]
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         self.embedding

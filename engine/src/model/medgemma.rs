@@ -40,6 +40,7 @@ impl Vision {
 pub struct MedGemma {
     decoder: Decoder,
     vision: Option<Vision>,
+    text_bytes: u64,
     weight_bytes: u64,
 }
 
@@ -55,7 +56,8 @@ impl MedGemma {
         let total = device_bytes(text.tensors()) + vision.map_or(0, |v| device_bytes(v.tensors()));
         let mut loader = Loader::new(text, device, progress, 0, total);
         let decoder = Decoder::load(&mut loader, context_tokens)?;
-        let mut weight_bytes = loader.loaded_bytes();
+        let text_bytes = loader.loaded_bytes();
+        let mut weight_bytes = text_bytes;
         let vision = match vision {
             Some(source) => {
                 let mut loader = Loader::new(source, device, progress, weight_bytes, total);
@@ -81,6 +83,7 @@ impl MedGemma {
         Ok(Self {
             decoder,
             vision,
+            text_bytes,
             weight_bytes,
         })
     }
@@ -93,6 +96,11 @@ impl MedGemma {
     /// The image encoder, if the model has one.
     pub fn vision(&self) -> Option<&Vision> {
         self.vision.as_ref()
+    }
+
+    /// Weight bytes that one decoded token reads: everything but an embedding that is not also the output.
+    pub fn bytes_read_per_token(&self) -> u64 {
+        self.text_bytes - self.decoder.input_only_bytes()
     }
 
     /// Bytes of weights on the device.

@@ -50,6 +50,10 @@ impl Core {
         &self.model
     }
 
+    pub fn device(&self) -> &ComputeDevice {
+        &self.device
+    }
+
     pub fn context_tokens(&self) -> usize {
         self.cache.context_tokens()
     }

@@ -7,10 +7,14 @@ use super::core::{Core, Pixels, Segment};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
+use crate::kernels;
 use crate::model::Trace;
 use crate::ports::Clock;
 use crate::sampler::{Sampler, SamplerOptions};
 use crate::tokenizer::{Decoder, Tokenizer};
+
+/// Stands for text that no token of its own brought.
+const NO_TOKEN: u32 = u32::MAX;
 
 /// What to answer, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,6 +126,8 @@ pub struct Generation<'e> {
     hidden: Option<Tensor<2>>,
     finish_reason: Option<FinishReason>,
     completion_tokens: usize,
+    // Dispatches up to the last read-back.
+    dispatched: u64,
     text: String,
     thought: String,
     started_ms: f64,
@@ -163,6 +169,7 @@ impl<'e> Generation<'e> {
             hidden: None,
             finish_reason: None,
             completion_tokens: 0,
+            dispatched: 0,
             text: String::new(),
             thought: String::new(),
             started_ms: clock.now_ms(),
@@ -194,15 +201,12 @@ impl<'e> Generation<'e> {
 
     /// The answer so far, or the whole one after the last step.
     pub fn finish(mut self) -> Outcome {
+        // The decoder's rest comes after what the split holds back, so it goes through the split too.
         let rest = self.decoder.finish();
-        match self.split.is_thinking() {
-            true => self.thought.push_str(&rest),
-            false => self.text.push_str(&rest),
-        }
-        match self.split.finish() {
-            Channel::Thought(held) => self.thought.push_str(&held),
-            Channel::Answer(held) => self.text.push_str(&held),
-        }
+        let rest = self.split.push(NO_TOKEN, &rest);
+        self.keep(rest);
+        let held = self.split.finish();
+        self.keep(held);
         let now_ms = self.clock.now_ms();
         let decode_started_ms = self.decode_started_ms.unwrap_or(now_ms);
         let outcome = Outcome {
@@ -215,8 +219,22 @@ impl<'e> Generation<'e> {
             decode_ms: now_ms - decode_started_ms,
             token_ids: self.tokens.split_off(self.prompt_tokens),
         };
-        self.stats.answered(&outcome);
+        self.stats.answered(&outcome, self.core.device());
         outcome
+    }
+
+    /// Adds text to the answer or the thought; returns it, and whether it is thought.
+    fn keep(&mut self, channel: Channel) -> (String, bool) {
+        match channel {
+            Channel::Thought(text) => {
+                self.thought.push_str(&text);
+                (text, true)
+            }
+            Channel::Answer(text) => {
+                self.text.push_str(&text);
+                (text, false)
+            }
+        }
     }
 
     async fn prefill(&mut self, segment: Segment) -> Result<Event> {
@@ -249,6 +267,11 @@ impl<'e> Generation<'e> {
             return Ok(None);
         };
         let mut logits = self.core.next_logits(hidden).await?;
+        let dispatched = kernels::dispatches();
+        if self.completion_tokens > 0 {
+            self.stats.dispatches_per_token = dispatched - self.dispatched;
+        }
+        self.dispatched = dispatched;
         self.decode_started_ms
             .get_or_insert_with(|| self.clock.now_ms());
         let id = self.sampler.sample(&mut logits, &self.tokens, None)?;
@@ -259,16 +282,8 @@ impl<'e> Generation<'e> {
         }
         self.tokens.push(id);
         let text = self.decoder.push(id);
-        let (text, thought) = match self.split.push(id, &text) {
-            Channel::Thought(text) => {
-                self.thought.push_str(&text);
-                (text, true)
-            }
-            Channel::Answer(text) => {
-                self.text.push_str(&text);
-                (text, false)
-            }
-        };
+        let shown = self.split.push(id, &text);
+        let (text, thought) = self.keep(shown);
         if self.completion_tokens >= self.max_tokens {
             self.finish_reason = Some(FinishReason::Length);
         } else if self.tokens.len() >= self.core.context_tokens() {

@@ -25,11 +25,8 @@ use generation::Begin;
 /// Context that is set up unless the caller asks for another, in tokens.
 pub const DEFAULT_CONTEXT_TOKENS: usize = 2048;
 
-/// Most text tokens that one step of the prefill takes.
-const CHUNK_TOKENS: usize = 128;
-
-/// Placeholder of one image token, as the vocabulary spells it.
-const IMAGE_TOKEN: &str = "<image_soft_token>";
+/// Most text tokens that one step of the prefill takes, unless the caller asks for another number.
+pub const DEFAULT_CHUNK_TOKENS: usize = 128;
 
 /// How to set up an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +35,8 @@ pub struct EngineOptions {
     pub device: DeviceChoice,
     /// Positions that prompt and answer share.
     pub context_tokens: usize,
+    /// Text tokens that one step of the prefill takes at most; a picture always goes in one step.
+    pub chunk_tokens: usize,
 }
 
 impl Default for EngineOptions {
@@ -45,6 +44,7 @@ impl Default for EngineOptions {
         Self {
             device: DeviceChoice::Auto,
             context_tokens: DEFAULT_CONTEXT_TOKENS,
+            chunk_tokens: DEFAULT_CHUNK_TOKENS,
         }
     }
 }
@@ -102,24 +102,15 @@ impl Engine {
         let device = ComputeDevice::open(options.device).await?;
         let model = MedGemma::load(text, vision, options.context_tokens, &device, progress)?;
         let config = model.decoder().config();
-        if tokenizer.vocab_size() > config.vocab_size {
-            return Err(Error::Tokenizer {
-                detail: format!(
-                    "it has {} tokens where the model has {}",
-                    tokenizer.vocab_size(),
-                    config.vocab_size
-                ),
-            });
-        }
         let context_tokens = options.context_tokens.min(config.max_positions).max(1);
         let image_tokens = model
             .vision()
             .map_or(0, |vision| vision.config().image_tokens());
-        let chunk_tokens = CHUNK_TOKENS.max(image_tokens);
+        let chunk_tokens = options.chunk_tokens.max(image_tokens).max(1);
         let cache = KvCache::new(config, context_tokens, chunk_tokens, device.burn());
         let template = ChatTemplate::new(&tokenizer, image_tokens)?;
-        let stats = Stats::new(&device, model.weight_bytes(), cache.bytes(), context_tokens);
-        let core = Core::new(model, cache, device, tokenizer.token_id(IMAGE_TOKEN));
+        let stats = Stats::new(&model, &cache, &device);
+        let core = Core::new(model, cache, device, template.soft_token());
         Ok(Self {
             core,
             tokenizer,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::generation::Outcome;
 use crate::kernels::{ComputeDevice, DeviceKind};
+use crate::model::{KvCache, MedGemma};
 
 /// Facts and counters of one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,30 +29,39 @@ pub struct Stats {
     pub prefill_tok_s: f64,
     /// Answer tokens a second in the last answer.
     pub decode_tok_s: f64,
+    /// Weight bytes that the kernels read for one decoded token: every matrix once.
+    pub bytes_read_per_token: u64,
+    /// Kernels dispatched to the GPU for the last decoded token; 0 on the CPU.
+    pub dispatches_per_token: u64,
+    /// Bytes read back from the device for one decoded token.
+    pub readback_bytes_per_token: u64,
+    /// Most bytes that the GPU's allocator had reserved when an answer ended; absent on the CPU.
+    pub gpu_bytes_peak: Option<u64>,
 }
 
 impl Stats {
-    pub(super) fn new(
-        device: &ComputeDevice,
-        weight_bytes: u64,
-        cache_bytes: u64,
-        context_tokens: usize,
-    ) -> Self {
+    pub(super) fn new(model: &MedGemma, cache: &KvCache, device: &ComputeDevice) -> Self {
         Self {
             adapter: device.adapter().to_owned(),
             device: device.kind(),
-            weight_bytes,
-            cache_bytes,
-            context_tokens,
+            weight_bytes: model.weight_bytes(),
+            cache_bytes: cache.bytes(),
+            context_tokens: cache.context_tokens(),
             answers: 0,
             prompt_tokens: 0,
             completion_tokens: 0,
             prefill_tok_s: 0.0,
             decode_tok_s: 0.0,
+            bytes_read_per_token: model.bytes_read_per_token(),
+            dispatches_per_token: 0,
+            readback_bytes_per_token: (model.decoder().config().vocab_size * size_of::<f32>())
+                as u64,
+            gpu_bytes_peak: device.reserved_bytes(),
         }
     }
 
-    pub(super) fn answered(&mut self, outcome: &Outcome) {
+    pub(super) fn answered(&mut self, outcome: &Outcome, device: &ComputeDevice) {
+        self.gpu_bytes_peak = self.gpu_bytes_peak.max(device.reserved_bytes());
         self.answers += 1;
         self.prompt_tokens += outcome.prompt_tokens as u64;
         self.completion_tokens += outcome.completion_tokens as u64;

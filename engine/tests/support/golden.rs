@@ -7,7 +7,8 @@ use outpost_engine::image::RgbImage;
 use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::ports::Clock;
 use outpost_engine::sampler::SamplerOptions;
-use outpost_engine::session::Engine;
+use outpost_engine::session::{Engine, EngineOptions};
+use outpost_engine::tokenizer::Tokenizer;
 use outpost_engine::weights::{Gguf, WeightSource};
 use safetensors::SafeTensors;
 
@@ -35,10 +36,27 @@ pub fn picture(path: &Path) -> RgbImage {
 
 /// An engine from files of a case.
 pub fn engine(model: &Path, mmproj: Option<&Path>, device: DeviceChoice) -> Engine {
+    let options = EngineOptions {
+        device,
+        ..EngineOptions::default()
+    };
+    engine_with(model, mmproj, options)
+}
+
+/// An engine with its own context or chunks.
+pub fn engine_with(model: &Path, mmproj: Option<&Path>, options: EngineOptions) -> Engine {
     let text = gguf(model);
     let vision = mmproj.map(gguf);
     let vision = vision.as_ref().map(|vision| vision as &dyn WeightSource);
-    pollster::block_on(Engine::load(&text, vision, device, &mut ())).unwrap()
+    let tokenizer = Tokenizer::from_metadata(text.metadata()).unwrap();
+    pollster::block_on(Engine::load_with(
+        &text,
+        vision,
+        tokenizer,
+        options,
+        &mut (),
+    ))
+    .unwrap()
 }
 
 /// A file of tensors.

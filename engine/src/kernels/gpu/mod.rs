@@ -10,6 +10,8 @@ mod elementwise;
 mod linear;
 mod norm;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::wgpu::{CubeBackend, CubeTensor};
 use burn::tensor::{DType, Shape};
@@ -47,7 +49,17 @@ fn elements(tensor: &CubeTensor) -> usize {
     tensor.meta.shape().iter().product()
 }
 
+/// Dispatches since the process began.
+static DISPATCHES: AtomicU64 = AtomicU64::new(0);
+
+/// How many kernels were dispatched to a GPU since the process began.
+pub fn dispatches() -> u64 {
+    DISPATCHES.load(Ordering::Relaxed)
+}
+
+/// The grid of one dispatch, which it counts.
 fn grid(x: usize, y: usize) -> CubeCount {
+    DISPATCHES.fetch_add(1, Ordering::Relaxed);
     CubeCount::Static(x as u32, y as u32, 1)
 }
 

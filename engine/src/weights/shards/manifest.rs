@@ -138,8 +138,13 @@ impl Manifest {
     }
 
     /// The manifest as JSON.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for one that could not be read again.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self).map_err(|error| damaged(error.to_string()))
+        let json = serde_json::to_vec(self).map_err(|error| damaged(error.to_string()))?;
+        limit("the manifest, in bytes,", json.len() as u64, MAX_JSON_BYTES)?;
+        Ok(json)
     }
 
     /// The file with `role`.

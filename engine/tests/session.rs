@@ -1,0 +1,314 @@
+//! What an engine promises its host: it can be stopped anywhere, refuses what makes no sense, and stays usable.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/golden.rs"]
+mod golden;
+
+use golden::{NoClock, case, engine_with, picture};
+use outpost_engine::chat::{Conversation, Message, Part, Role};
+use outpost_engine::error::Error;
+use outpost_engine::image::RgbImage;
+use outpost_engine::kernels::DeviceChoice;
+use outpost_engine::sampler::SamplerOptions;
+use outpost_engine::session::{Engine, EngineOptions, Event, FinishReason, Flow, Outcome, Request};
+
+fn random_model(context_tokens: usize, eyes: bool) -> Engine {
+    let folder = case("random");
+    let mmproj = folder.join("mmproj-f32.gguf");
+    let options = EngineOptions {
+        device: DeviceChoice::Cpu,
+        context_tokens,
+        chunk_tokens: 8,
+    };
+    engine_with(
+        &folder.join("model-f32.gguf"),
+        eyes.then_some(mmproj.as_path()),
+        options,
+    )
+}
+
+fn said(parts: Vec<Part>) -> Conversation {
+    Conversation {
+        system: None,
+        messages: vec![Message {
+            role: Role::User,
+            parts,
+        }],
+    }
+}
+
+fn text(text: &str) -> Part {
+    Part::Text(text.to_owned())
+}
+
+fn request(conversation: Conversation) -> Request {
+    Request {
+        conversation,
+        max_tokens: 12,
+        sampler: SamplerOptions::default(),
+    }
+}
+
+fn answer(engine: &mut Engine, request: &Request, images: &[RgbImage]) -> Result<Outcome, Error> {
+    pollster::block_on(engine.generate(request, images, &NoClock, &mut |_| Flow::Continue))
+}
+
+#[test]
+fn streamed_text_is_the_answer_and_nothing_else() {
+    let mut engine = random_model(256, false);
+    let mut streamed = String::new();
+    let mut on_event = |event| {
+        if let Event::Token {
+            text,
+            thought: false,
+            ..
+        } = event
+        {
+            streamed.push_str(&text);
+        }
+        Flow::Continue
+    };
+    let request = request(said(vec![text("The patient has a fever.")]));
+    let outcome =
+        pollster::block_on(engine.generate(&request, &[], &NoClock, &mut on_event)).unwrap();
+    assert_eq!(outcome.finish_reason, FinishReason::Length);
+    assert_eq!(outcome.token_ids.len(), 12);
+    // A character that the last token left incomplete shows only in the outcome.
+    assert_eq!(
+        outcome.text.trim_end_matches('\u{fffd}'),
+        streamed.trim_end_matches('\u{fffd}')
+    );
+}
+
+#[test]
+fn an_answer_stops_after_any_event_and_the_next_one_is_unharmed() {
+    let mut engine = random_model(256, true);
+    let images = [picture(&case("random").join("first.png"))];
+    let request = request(said(vec![
+        Part::Image,
+        text("What is in this picture, please?"),
+    ]));
+    let whole = answer(&mut engine, &request, &images).unwrap();
+    let mut stop_after = 1;
+    loop {
+        let mut seen = 0;
+        let mut on_event = |_| {
+            seen += 1;
+            if seen == stop_after {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        };
+        let part = pollster::block_on(engine.generate(&request, &images, &NoClock, &mut on_event))
+            .unwrap();
+        if seen < stop_after {
+            assert_eq!(part, whole);
+            break;
+        }
+        assert!(whole.token_ids.starts_with(&part.token_ids));
+        let last = part.token_ids.len() == whole.token_ids.len();
+        assert!(
+            last || part.finish_reason == FinishReason::Cancelled,
+            "{:?}",
+            part.finish_reason
+        );
+        stop_after += 1;
+    }
+    // A picture, a prompt in several chunks and twelve tokens: many places to stop at.
+    assert!(stop_after > 15, "{stop_after}");
+    assert_eq!(answer(&mut engine, &request, &images).unwrap(), whole);
+}
+
+#[test]
+fn a_picture_changes_the_answer() {
+    let mut engine = random_model(256, true);
+    let request = request(said(vec![Part::Image, text("What is this?")]));
+    let mut with = |file: &str| {
+        answer(
+            &mut engine,
+            &request,
+            &[picture(&case("random").join(file))],
+        )
+        .unwrap()
+    };
+    assert_ne!(with("first.png").token_ids, with("second.png").token_ids);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_answer_and_another_seed_another() {
+    let mut engine = random_model(256, false);
+    let mut with = |seed| {
+        let sampler = SamplerOptions {
+            temperature: 1.0,
+            seed,
+            ..SamplerOptions::default()
+        };
+        let request = Request {
+            sampler,
+            ..request(said(vec![text("Tell me.")]))
+        };
+        answer(&mut engine, &request, &[]).unwrap().token_ids
+    };
+    let first = with(7);
+    assert_eq!(with(7), first);
+    assert_ne!(with(8), first);
+}
+
+#[test]
+fn an_answer_that_fills_the_context_ends_there_and_says_so() {
+    let mut engine = random_model(40, false);
+    let request = Request {
+        max_tokens: 100,
+        ..request(said(vec![text("Say a lot.")]))
+    };
+    let outcome = answer(&mut engine, &request, &[]).unwrap();
+    assert_eq!(outcome.finish_reason, FinishReason::Context);
+    assert_eq!(outcome.prompt_tokens + outcome.token_ids.len(), 40);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_and_the_engine_stays_usable() {
+    let mut engine = random_model(128, true);
+    let image = picture(&case("random").join("first.png"));
+    let good = request(said(vec![text("How are you?")]));
+    let expected = answer(&mut engine, &good, &[]).unwrap();
+    let sampler = |options: SamplerOptions| Request {
+        sampler: options,
+        ..good.clone()
+    };
+    let empty = Conversation {
+        system: None,
+        messages: Vec::new(),
+    };
+    let by_the_model = Conversation {
+        system: None,
+        messages: vec![Message {
+            role: Role::Model,
+            parts: vec![text("I begin.")],
+        }],
+    };
+    type Case<'a> = (&'a str, Request, &'a [RgbImage], fn(&Error) -> bool);
+    let refused: fn(&Error) -> bool = |error| matches!(error, Error::Request { .. });
+    let full: fn(&Error) -> bool = |error| {
+        matches!(
+            error,
+            Error::ContextFull {
+                context_tokens: 128,
+                ..
+            }
+        )
+    };
+    let image = std::slice::from_ref(&image);
+    let cases: [Case<'_>; 11] = [
+        ("no messages", request(empty), &[], refused),
+        ("the model begins", request(by_the_model), &[], refused),
+        (
+            "an empty prompt",
+            request(said(vec![text("")])),
+            &[],
+            refused,
+        ),
+        (
+            "white space only",
+            request(said(vec![text(" \n\t ")])),
+            &[],
+            refused,
+        ),
+        (
+            "100,000 characters",
+            request(said(vec![text(&"pain ".repeat(20_000))])),
+            &[],
+            full,
+        ),
+        (
+            "40 pictures in a small context",
+            request(said(vec![Part::Image; 40])),
+            &[],
+            refused,
+        ),
+        (
+            "an answer of no tokens",
+            Request {
+                max_tokens: 0,
+                ..good.clone()
+            },
+            &[],
+            refused,
+        ),
+        ("a picture that no part shows", good.clone(), image, refused),
+        (
+            "a part without its picture",
+            request(said(vec![Part::Image])),
+            &[],
+            refused,
+        ),
+        (
+            "a temperature that is no number",
+            sampler(SamplerOptions {
+                temperature: f32::NAN,
+                ..SamplerOptions::default()
+            }),
+            &[],
+            refused,
+        ),
+        (
+            "a share above 1",
+            sampler(SamplerOptions {
+                temperature: 1.0,
+                top_p: 1.5,
+                ..SamplerOptions::default()
+            }),
+            &[],
+            refused,
+        ),
+    ];
+    for (what, request, images, is_expected) in &cases {
+        let error = answer(&mut engine, request, images).expect_err(what);
+        assert!(is_expected(&error), "{what}: {error:?}");
+        assert!(
+            error.to_string().contains(';'),
+            "{what}: `{error}` says what to do"
+        );
+        assert_eq!(
+            answer(&mut engine, &good, &[]).unwrap(),
+            expected,
+            "after {what}"
+        );
+    }
+}
+
+#[test]
+fn a_model_without_eyes_refuses_a_picture() {
+    let mut engine = random_model(128, false);
+    let image = picture(&case("random").join("first.png"));
+    assert!(!engine.sees_images());
+    let shown = request(said(vec![Part::Image, text("What is this?")]));
+    let error = answer(&mut engine, &shown, &[image]).expect_err("no image encoder");
+    assert!(
+        error.to_string().contains("picture") || error.to_string().contains("image"),
+        "{error}"
+    );
+}
+
+#[test]
+fn ids_outside_the_vocabulary_and_torn_pictures_are_refused() {
+    let mut engine = random_model(128, true);
+    let image = picture(&case("random").join("first.png"));
+    let mut logits =
+        |tokens: &[u32], images: &[RgbImage]| pollster::block_on(engine.logits(tokens, images));
+    assert!(matches!(logits(&[2, 440], &[]), Err(Error::Request { .. })));
+    assert!(matches!(logits(&[], &[]), Err(Error::Request { .. })));
+    assert!(matches!(
+        logits(&[2, 439, 439, 439], std::slice::from_ref(&image)),
+        Err(Error::Request { .. })
+    ));
+    assert!(matches!(
+        logits(&[2; 129], &[]),
+        Err(Error::ContextFull { .. })
+    ));
+    assert_eq!(
+        logits(&[2, 439, 439, 439, 439], &[image]).unwrap().len(),
+        5 * 440
+    );
+}

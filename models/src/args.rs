@@ -1,0 +1,247 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use outpost_engine::kernels::DeviceChoice;
+use outpost_engine::session::DEFAULT_CONTEXT_TOKENS;
+
+/// MedGemma on this machine: inspect, pack, run, measure and check models.
+#[derive(Debug, Parser)]
+#[command(name = "outpost", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Where to compute: `auto` takes the GPU where there is one, else the CPU, and says which
+    #[arg(long, global = true, value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what model files hold: architecture, configuration, tensors, bytes by type
+    Inspect(InspectArgs),
+    /// Turn text into token ids
+    Tokenize(TokenizeArgs),
+    /// Answer a prompt
+    Generate(GenerateArgs),
+    /// Write the logits at every position to a safetensors file
+    Logits(TensorArgs),
+    /// Write every named intermediate tensor to a safetensors file
+    Trace(TensorArgs),
+    /// Convert GGUF files to a shard set with its manifest
+    Pack(PackArgs),
+    /// Measure speed and memory
+    Bench(BenchArgs),
+    /// Ask questions with known answers and count the right ones
+    Eval(EvalArgs),
+}
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Device {
+    /// The GPU where there is one, else the CPU.
+    Auto,
+    /// The GPU, or an error.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl From<Device> for DeviceChoice {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => Self::Auto,
+            Device::Gpu => Self::Gpu,
+            Device::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Which model.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// GGUF file, first file of a split GGUF, or packed shard directory
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+
+    /// GGUF file of the image encoder; a shard directory brings its own
+    #[arg(long, value_name = "FILE")]
+    pub mmproj: Option<PathBuf>,
+
+    /// Positions that prompt and answer share
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONTEXT_TOKENS, value_parser = at_least_one)]
+    pub context_tokens: usize,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// GGUF files, or packed shard directories, whose hashes are checked as well
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `tokenize`.
+#[derive(Debug, Args)]
+pub struct TokenizeArgs {
+    /// GGUF file, packed shard directory, or tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+
+    /// The text; control tokens in it are recognised, and none is added
+    #[arg(long, allow_hyphen_values = true)]
+    pub text: String,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// JPEG, PNG or WebP file, before the prompt's words; may be repeated
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
+
+    /// System instruction
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub system: Option<String>,
+
+    /// What to ask
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: String,
+
+    /// Most tokens of the answer
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub max_tokens: usize,
+
+    /// 0 takes the likeliest token each time
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub temperature: f32,
+
+    /// Sample from the N likeliest tokens; 0: from all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub top_k: usize,
+
+    /// Sample from the likeliest tokens whose probabilities reach P; 1: from all
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f32,
+
+    /// The same seed gives the same answer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `logits` and `trace`.
+#[derive(Debug, Args)]
+pub struct TensorArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// JPEG, PNG or WebP file; may be repeated
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
+
+    /// What goes in.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// The file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+}
+
+/// Token ids as they are, or a prompt through the chat template.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct InputArgs {
+    /// Token ids, taken as they are: 2,105,..
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub tokens: Option<Vec<u32>>,
+
+    /// What to ask, through the chat template
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+}
+
+/// Arguments of `pack`.
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// GGUF file of the text model and, if there is one, that of its image encoder
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The directory to write; new, empty, or a shard set to replace
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Size of a shard
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub shard_mib: u64,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Tokens of the prompt
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = at_least_one)]
+    pub prompt_tokens: usize,
+
+    /// Tokens to decode
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub tokens: usize,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// One question a line: {"id", "task", "prompt", "expected", "system"?, "image"?, "image_first"?, "fields"?}
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub questions: PathBuf,
+
+    /// Most tokens of an answer
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_tokens: usize,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
