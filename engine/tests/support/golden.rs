@@ -76,6 +76,12 @@ impl Tensors {
             .collect()
     }
 
+    /// A note of the file.
+    pub fn metadata(&self, key: &str) -> String {
+        let (_, header) = SafeTensors::read_metadata(&self.0).unwrap();
+        header.metadata().as_ref().unwrap()[key].clone()
+    }
+
     pub fn f32(&self, name: &str) -> Vec<f32> {
         self.words(name)
             .into_iter()

@@ -104,6 +104,7 @@ fn a_broken_file_gives_the_error_that_names_what_is_wrong() {
         Case("a shape of 2^64 elements", shape(F32, &[1 << 32, 1 << 32]), malformed, "this GGUF file is damaged: tensor `third` has shape [4294967296, 4294967296], which is too large for any file"),
         Case("a shape of 2^64 + 64 elements", shape(F32, &[(1 << 62) + 16, 4]), malformed, "this GGUF file is damaged: tensor `third` has shape"),
         Case("a shape of 2^62 elements of 4 bytes", shape(F32, &[1 << 62]), malformed, "this GGUF file is damaged: tensor `third` has shape"),
+        Case("a shape of 2^60 bytes", shape(F32, &[1 << 58]), malformed, "this GGUF file is damaged: tensor `third` has shape [288230376151711744], which is too large for any file"),
         Case("rows of half a block", shape(BlockType::Q4_0, &[48, 2]), malformed, "this GGUF file is damaged: tensor `third` has shape [2, 48], whose rows are no whole blocks of Q4_0"),
         Case("more elements than bytes", shape(F32, &[64, 2]), truncated, "tensor `third` needs"),
         Case("a type that nobody knows", tensor(|t| t.type_id = 4_000_000_000), unsupported, "tensor `third` of type 4000000000, which is unknown, is not supported; use a file in F32, F16, BF16, Q8_0 or Q4_0"),
