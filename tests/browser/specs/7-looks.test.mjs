@@ -1,0 +1,108 @@
+// Installable, accessible, and looked at: on a phone and on a desktop, by day and by night.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { ask, newConversation, part, storedForOffline } from "../lib/page.mjs";
+import { OUTPUT, PICTURES, QUESTIONS, SCREENSHOTS } from "../lib/settings.mjs";
+import { suite } from "../lib/suite.mjs";
+
+const stage = suite("looks");
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const SIZES = { phone: { width: 360, height: 740 }, desktop: { width: 1280, height: 800 } };
+
+test("Chromium finds nothing against installing it", async () => {
+  const { page } = stage;
+  await storedForOffline(page);
+  const session = await page.context().newCDPSession(page);
+  const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+  assert.deepEqual(installabilityErrors, []);
+  const { errors, data } = await session.send("Page.getAppManifest");
+  assert.deepEqual(errors, []);
+  const manifest = JSON.parse(data);
+  for (const { src, sizes, type } of manifest.icons) {
+    const found = await page.evaluate(async (src) => {
+      const answer = await fetch(src);
+      return { ok: answer.ok, type: answer.headers.get("content-type") };
+    }, src);
+    assert.deepEqual(found, { ok: true, type }, `${src} ${sizes}`);
+  }
+});
+
+test("every answer of the server carries the security headers", async () => {
+  for (const path of ["/", "/worker.js", "/sw.js", "/engine/outpost_worker_bg.wasm", "/nothing-here"]) {
+    const { headers } = await fetch(stage.address + path);
+    assert.match(headers.get("content-security-policy"), /default-src 'none'.*connect-src 'self';/);
+    assert.equal(headers.get("cross-origin-opener-policy"), "same-origin");
+    assert.equal(headers.get("cross-origin-embedder-policy"), "require-corp");
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+    assert.equal(headers.get("referrer-policy"), "no-referrer");
+    assert.ok(headers.get("permissions-policy"));
+    assert.equal(headers.get("cache-control"), "no-cache");
+  }
+});
+
+for (const [name, viewport] of Object.entries(SIZES)) {
+  test(`${name}: empty page, dialog and conversation fit and axe finds nothing`, async () => {
+    const { page } = stage;
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+    await newConversation(page);
+    await looks(page, `${name}-empty`);
+
+    await page.getByRole("button", { name: "Models", exact: true }).click();
+    await looks(page, `${name}-models`);
+    await page.getByRole("button", { name: "Close", exact: true }).click();
+
+    await ask(page, QUESTIONS.picture, [PICTURES.opacity.file]);
+    await looks(page, `${name}-answer`);
+    if (SCREENSHOTS) {
+      await mkdir(SCREENSHOTS, { recursive: true });
+      await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+    }
+    await page.emulateMedia({ colorScheme: "dark" });
+    await looks(page, `${name}-dark`);
+    await page.emulateMedia({ colorScheme: "light" });
+  });
+}
+
+test("text at 200 % still fits a phone", async () => {
+  const { page } = stage;
+  await page.setViewportSize(SIZES.phone);
+  await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
+  await looks(page, "phone-large-text");
+  for (const id of ["prompt", "send", "model-name"]) {
+    const box = await part(page, id).boundingBox();
+    const inside = box.y >= 0 && box.y + box.height <= SIZES.phone.height && box.x >= 0 && box.x + box.width <= SIZES.phone.width;
+    assert.ok(inside, `${id} lies outside the window: ${JSON.stringify(box)}`);
+  }
+  await page.evaluate(() => (document.documentElement.style.fontSize = ""));
+});
+
+test("it works with the keyboard alone", async () => {
+  const { page } = stage;
+  await page.setViewportSize(SIZES.desktop);
+  await newConversation(page);
+  await page.keyboard.press("Tab");
+  await part(page, "prompt").focus();
+  await page.keyboard.type(QUESTIONS.who);
+  await page.keyboard.press("Enter");
+  await part(page, "answer").waitFor({ state: "attached" });
+  await part(page, "send").waitFor({ timeout: 120_000 });
+  assert.match(await part(page, "answer").innerText(), /demonstration model/i);
+});
+
+/** Takes a picture, and checks that nothing is wider than the window and axe has nothing to say. */
+async function looks(page, name) {
+  await mkdir(OUTPUT, { recursive: true });
+  await page.screenshot({ path: join(OUTPUT, `${name}.png`) });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  assert.ok(overflow <= 0, `${name} is ${overflow} pixels wider than the window`);
+  // By the debugger's way in, which the page's own policy does not bind.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+  assert.deepEqual(found, [], `axe on ${name}`);
+}

@@ -1,0 +1,215 @@
+//! Asking, stopping, and starting over.
+
+use js_sys::Array;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use outpost_protocol::{
+    Event, FinishReason, Message, ModelState, Part, Request, Role, Sampling, Stage,
+};
+
+use super::{models, set_draft};
+use crate::client::Client;
+use crate::state::{App, Reading, Turn, TurnStatus};
+
+/// Longest answer, in tokens.
+const MAX_TOKENS: u32 = 1024;
+
+/// Sends what is in the composer. Without a ready model the question waits for it.
+pub fn ask(app: App, client: &Client) {
+    let question = app.draft.with_untracked(|draft| draft.trim().to_owned());
+    let pictures = app.pictures.get_untracked();
+    if app.answering.get_untracked().is_some() || (question.is_empty() && pictures.is_empty()) {
+        return;
+    }
+    let blind = app
+        .model
+        .with_untracked(|model| model.as_ref().is_some_and(|model| !model.vision));
+    if blind && !pictures.is_empty() {
+        let remedy =
+            "Remove the picture, or add the model again together with its picture file (mmproj).";
+        return app.fail("This model cannot look at pictures.", remedy);
+    }
+    app.problem.set(None);
+    app.set_aside.set(Vec::new());
+    set_draft(app, "");
+    app.pictures.set(Vec::new());
+    let id = app
+        .turns
+        .with_untracked(|turns| turns.last().map_or(0, |turn| turn.id + 1));
+    let turn = Turn {
+        id,
+        question,
+        pictures,
+        answer: RwSignal::new(String::new()),
+        thought: RwSignal::new(String::new()),
+        status: RwSignal::new(TurnStatus::Waiting),
+    };
+    app.turns.update(|turns| turns.push(turn));
+    app.answering.set(Some(id));
+    match app.state.get_untracked() {
+        ModelState::Ready => begin_waiting(app, client),
+        ModelState::Absent | ModelState::Error if app.work.with_untracked(Option::is_none) => {
+            models::begin(app, client);
+        }
+        _ => {}
+    }
+}
+
+/// Answers the question that waited for the model, if there is one.
+pub fn begin_waiting(app: App, client: &Client) {
+    let waiting = app.answering.get_untracked().and_then(|id| app.turn(id));
+    let Some(turn) = waiting.filter(|turn| turn.status.get_untracked() == TurnStatus::Waiting)
+    else {
+        return;
+    };
+    turn.status.set(TurnStatus::Reading(None));
+    let (messages, attachments) = app.turns.with_untracked(|turns| conversation(turns));
+    let sampling = Sampling::default();
+    let mut answers = client.call(
+        Request::Generate {
+            messages,
+            max_tokens: MAX_TOKENS,
+            sampling,
+        },
+        &attachments,
+    );
+    app.answering_call.set(Some(answers.id()));
+    spawn_local(async move {
+        while let Some(event) = answers.next().await {
+            receive(app, &turn, event);
+        }
+        app.answering_call.set(None);
+        app.answering.set(None);
+    });
+}
+
+fn receive(app: App, turn: &Turn, event: Event) {
+    match event {
+        Event::Progress {
+            stage: stage @ (Stage::Picture | Stage::Reading),
+            done,
+            total,
+            ..
+        } => {
+            turn.status
+                .set(TurnStatus::Reading(Some(Reading { stage, done, total })));
+        }
+        Event::Token { text, thought, .. } => {
+            if turn.status.get_untracked() != TurnStatus::Writing {
+                turn.status.set(TurnStatus::Writing);
+            }
+            let target = if thought { turn.thought } else { turn.answer };
+            target.update(|written| written.push_str(&text));
+        }
+        Event::Finished {
+            reason,
+            text,
+            figures,
+        } => {
+            // Leftover bytes of an incomplete character come only with the whole text.
+            turn.answer.set(text);
+            if reason == FinishReason::Cancelled && figures.completion_tokens == 0 {
+                return take_back(app, turn);
+            }
+            turn.status.set(TurnStatus::Ended(reason, figures));
+        }
+        Event::Cancelled => give_up(app, turn),
+        Event::Failed { message, remedy } => {
+            app.fail(message, remedy);
+            give_up(app, turn);
+        }
+        _ => {}
+    }
+}
+
+/// Keeps what was written; a question without any answer goes back to the composer.
+fn give_up(app: App, turn: &Turn) {
+    turn.status.set(TurnStatus::Failed);
+    if turn.answer.with_untracked(String::is_empty) {
+        take_back(app, turn);
+    }
+}
+
+/// Moves a question back to the composer, unless something else was typed there since.
+fn take_back(app: App, turn: &Turn) {
+    turn.status.set(TurnStatus::Failed);
+    let free = app.draft.with_untracked(|draft| draft.trim().is_empty())
+        && app.pictures.with_untracked(Vec::is_empty);
+    if free {
+        set_draft(app, &turn.question);
+        app.pictures.set(turn.pictures.clone());
+        app.turns
+            .update(|turns| turns.retain(|other| other.id != turn.id));
+    }
+}
+
+/// Stops the answer that is being written, or takes back the question that waits.
+pub fn stop(app: App, client: &Client) {
+    if let Some(call) = app.answering_call.get_untracked() {
+        return client.cancel(call);
+    }
+    take_back_waiting(app);
+}
+
+/// Moves the question that waits for the model back to the composer.
+pub fn take_back_waiting(app: App) {
+    let waiting = app.answering.get_untracked().and_then(|id| app.turn(id));
+    if let Some(turn) = waiting.filter(|turn| turn.status.get_untracked() == TurnStatus::Waiting) {
+        take_back(app, &turn);
+        app.answering.set(None);
+    }
+}
+
+/// Puts the conversation aside and begins another.
+pub fn new_conversation(app: App, client: &Client) {
+    stop(app, client);
+    let turns = app.turns.get_untracked();
+    if !turns.is_empty() {
+        app.set_aside.set(turns);
+        app.turns.set(Vec::new());
+    }
+    app.problem.set(None);
+}
+
+/// Takes up the conversation that was put aside.
+pub fn bring_back(app: App) {
+    let turns = app.set_aside.get_untracked();
+    app.set_aside.set(Vec::new());
+    app.turns.set(turns);
+}
+
+/// The conversation as messages, and its pictures. A question whose answer is missing is left out, since turns alternate.
+fn conversation(turns: &[Turn]) -> (Vec<Message>, Array) {
+    let mut messages = Vec::new();
+    let attachments = Array::new();
+    let last = turns.len().saturating_sub(1);
+    for (index, turn) in turns.iter().enumerate() {
+        let answer = turn.answer.get_untracked();
+        if index != last && answer.is_empty() {
+            continue;
+        }
+        let mut parts = Vec::new();
+        for picture in &turn.pictures {
+            parts.push(Part::Image {
+                attachment: attachments.length(),
+            });
+            attachments.push(&picture.blob);
+        }
+        if !turn.question.is_empty() {
+            parts.push(Part::Text {
+                text: turn.question.clone(),
+            });
+        }
+        messages.push(Message {
+            role: Role::User,
+            parts,
+        });
+        if index != last {
+            messages.push(Message {
+                role: Role::Assistant,
+                parts: vec![Part::Text { text: answer }],
+            });
+        }
+    }
+    (messages, attachments)
+}

@@ -1,0 +1,243 @@
+//! Installing, choosing and removing models.
+
+use js_sys::Array;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use outpost_protocol::{
+    DEMO_MANIFEST, DEMO_MODEL, DeviceChoice, Event, ModelInfo, ModelState, Request, Stage,
+};
+use web_sys::File;
+
+use super::{answering, now_ms};
+use crate::client::{Answers, Client};
+use crate::state::{App, Problem, Work};
+
+/// Where the browser keeps which model was used last.
+const LAST_MODEL: &str = "outpost.model";
+
+/// Keeps the page's state in step with the Worker, whoever asked it.
+pub fn observe(app: App, client: &Client) {
+    let shared = client.clone();
+    client.observe(move |event| match event {
+        Event::Ready { adapter } | Event::Loaded { adapter, .. } => {
+            app.adapter.set(Some(adapter.clone()))
+        }
+        Event::Models { models } => app.models.set(models.clone()),
+        Event::Installed { model } => app.models.update(|models| {
+            models.retain(|known| known.id != model.id);
+            models.push(model.clone());
+        }),
+        Event::State { model, state } => changed(app, &shared, model.as_deref(), *state),
+        Event::Progress {
+            stage,
+            done,
+            total,
+            unit,
+        } => {
+            if matches!(stage, Stage::Picture | Stage::Reading) {
+                return;
+            }
+            let known = app.work.get_untracked().filter(|work| work.stage == *stage);
+            let since_ms = known.map_or_else(now_ms, |work| work.since_ms);
+            app.work.set(Some(Work {
+                stage: *stage,
+                done: *done,
+                total: *total,
+                unit: *unit,
+                since_ms,
+            }));
+        }
+        _ => {}
+    });
+}
+
+fn changed(app: App, client: &Client, model: Option<&str>, state: ModelState) {
+    if let Some(id) = model {
+        let known = app
+            .models
+            .with_untracked(|models| models.iter().find(|known| known.id == id).cloned());
+        if known.is_some() {
+            app.model.set(known);
+        }
+    }
+    app.state.set(state);
+    if !state.is_busy() {
+        app.work.set(None);
+    }
+    if state == ModelState::Ready {
+        answering::begin_waiting(app, client);
+    }
+}
+
+/// [`start`] in the background, unless it is going on.
+pub fn begin(app: App, client: &Client) {
+    if app.starting.get_untracked() {
+        return;
+    }
+    let client = client.clone();
+    spawn_local(async move {
+        // What went wrong is on the page.
+        let _ = start(app, &client).await;
+    });
+}
+
+/// Starts the engine and brings up a model: the one used last, else any, else the demonstration model.
+///
+/// # Errors
+/// Why the engine itself does not run.
+pub async fn start(app: App, client: &Client) -> Result<(), Problem> {
+    app.starting.set(true);
+    let started = start_engine(app, client).await;
+    app.starting.set(false);
+    if app.state.get_untracked() != ModelState::Ready {
+        answering::take_back_waiting(app);
+    }
+    started
+}
+
+async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
+    app.problem.set(None);
+    if let Event::Failed { message, remedy } = client.ask(Request::Init).await {
+        let problem = Problem {
+            message,
+            remedy,
+            retry: true,
+        };
+        app.state.set(ModelState::Error);
+        app.problem.set(Some(problem.clone()));
+        return Err(problem);
+    }
+    let _models = client.ask(Request::ListModels).await;
+    let chosen = match choose(&app.models.get_untracked()) {
+        Some(id) => Some(id),
+        None => {
+            let request = Request::Download {
+                manifest_url: DEMO_MANIFEST.to_owned(),
+            };
+            install(app, client.call(request, &Array::new()), true).await
+        }
+    };
+    if let Some(id) = chosen {
+        load(app, client, &id).await;
+    }
+    Ok(())
+}
+
+/// The model to begin with.
+fn choose(models: &[ModelInfo]) -> Option<String> {
+    let last = storage().and_then(|storage| storage.get_item(LAST_MODEL).ok().flatten());
+    models
+        .iter()
+        .find(|model| Some(&model.id) == last.as_ref())
+        .or_else(|| models.iter().find(|model| model.id != DEMO_MODEL))
+        .or_else(|| models.first())
+        .map(|model| model.id.clone())
+}
+
+/// Installs the files of a model, and uses it.
+pub fn import(app: App, client: &Client, files: Vec<File>) {
+    if files.is_empty() || app.stoppable.get_untracked().is_some() {
+        return;
+    }
+    app.problem.set(None);
+    let attachments: Array = files.iter().collect();
+    let client = client.clone();
+    spawn_local(async move {
+        let answers = client.call(Request::ImportFiles { name: None }, &attachments);
+        if let Some(id) = install(app, answers, false).await {
+            load(app, &client, &id).await;
+        }
+    });
+}
+
+/// Follows an installation to its end -> the model's id.
+async fn install(app: App, mut answers: Answers, retry: bool) -> Option<String> {
+    app.stoppable.set(Some(answers.id()));
+    let mut last = None;
+    while let Some(event) = answers.next().await {
+        last = Some(event);
+    }
+    app.stoppable.set(None);
+    app.work.set(None);
+    match last {
+        Some(Event::Installed { model }) => {
+            keep_storage();
+            return Some(model.id);
+        }
+        Some(Event::Failed { message, remedy }) => {
+            app.problem.set(Some(Problem {
+                message,
+                remedy,
+                retry,
+            }));
+        }
+        _ => {}
+    }
+    None
+}
+
+/// Puts an installed model on the device.
+pub fn use_model(app: App, client: &Client, id: &str) {
+    let (client, id) = (client.clone(), id.to_owned());
+    spawn_local(async move { load(app, &client, &id).await });
+}
+
+async fn load(app: App, client: &Client, id: &str) {
+    let request = Request::Load {
+        model: id.to_owned(),
+        device: DeviceChoice::Auto,
+    };
+    match client.ask(request).await {
+        Event::Failed { message, remedy } => {
+            app.problem.set(Some(Problem {
+                message,
+                remedy,
+                retry: false,
+            }));
+        }
+        Event::Loaded { .. } => {
+            if let Some(storage) = storage() {
+                let _ = storage.set_item(LAST_MODEL, id);
+            }
+        }
+        _ => {}
+    }
+    app.work.set(None);
+    if app.state.get_untracked() != ModelState::Ready {
+        answering::take_back_waiting(app);
+    }
+}
+
+/// Removes a model from this device.
+pub fn delete_model(app: App, client: &Client, id: &str) {
+    let (client, id) = (client.clone(), id.to_owned());
+    spawn_local(async move {
+        match client.ask(Request::Delete { model: id.clone() }).await {
+            Event::Failed { message, remedy } => app.fail(message, remedy),
+            _ if app
+                .model
+                .with_untracked(|model| model.as_ref().is_some_and(|model| model.id == id)) =>
+            {
+                app.model.set(None);
+                app.state.set(ModelState::Absent);
+            }
+            _ => {}
+        }
+    });
+}
+
+/// Stops an installation.
+pub fn stop_work(app: App, client: &Client) {
+    if let Some(call) = app.stoppable.get_untracked() {
+        client.cancel(call);
+    }
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    window().local_storage().ok().flatten()
+}
+
+/// Asks the browser not to clear the page's storage by itself. Its answer changes nothing here.
+fn keep_storage() {
+    let _ = window().navigator().storage().persist();
+}

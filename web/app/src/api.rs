@@ -1,0 +1,283 @@
+//! `window.outpost`: the public client, for pages that want the engine without this page's own controls.
+
+mod options;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Array, JSON, Object, Promise, Reflect};
+use outpost_protocol::{DeviceChoice, Event, Request};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+
+use crate::client::{Answers, Client, text_of};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What computes. */
+export interface Adapter { kind: "gpu" | "cpu"; name: string; why_not_gpu: string | null; }
+/** An installed model. */
+export interface ModelInfo { id: string; name: string; bytes: number; vision: boolean; notice: string | null; }
+/** One turn. A system message stands first. */
+export interface Message { role: "user" | "assistant" | "system"; content: string; }
+/** A piece of the answer; `text` is empty while a character is incomplete. */
+export interface Token { text: string; tokenId: number; thought: boolean; }
+/** What to answer, and how. `images` go with the last user message, before its text. */
+export interface GenerateOptions {
+  messages: Message[];
+  images?: (Blob | Uint8Array | ArrayBuffer)[];
+  /** Longest answer, 512 if not given. */
+  maxTokens?: number;
+  /** 0, the default, always takes the likeliest token. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  /** The same seed gives the same answer. */
+  seed?: number;
+  /** Aborting ends the answer early, without an error. */
+  signal?: AbortSignal;
+}
+/** Errors carry what to do next. */
+export interface OutpostError extends Error { remedy: string; }
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(typescript_type = "GenerateOptions")]
+    pub type JsGenerateOptions;
+    #[wasm_bindgen(typescript_type = "Promise<Adapter>")]
+    pub type JsAdapterPromise;
+    #[wasm_bindgen(typescript_type = "Promise<ModelInfo>")]
+    pub type JsModelPromise;
+    #[wasm_bindgen(typescript_type = "Promise<ModelInfo[]>")]
+    pub type JsModelsPromise;
+    #[wasm_bindgen(typescript_type = "Promise<IteratorResult<Token, undefined>>")]
+    pub type JsTokenPromise;
+    #[wasm_bindgen(typescript_type = "Promise<Record<string, number | string | null>>")]
+    pub type JsStatsPromise;
+    #[wasm_bindgen(typescript_type = "Iterable<File> | ArrayLike<File>")]
+    pub type JsFiles;
+}
+
+/// The engine, as a page uses it.
+#[wasm_bindgen]
+#[derive(Clone)]
+pub struct Outpost {
+    client: Client,
+    /// Resolves once whoever made this client has finished its own preparations.
+    prepared: Option<Promise>,
+}
+
+impl Outpost {
+    /// The client of a page that prepares a model itself; `ready()` waits for that.
+    pub fn prepared_by(client: Client, prepared: Promise) -> Self {
+        Self {
+            client,
+            prepared: Some(prepared),
+        }
+    }
+
+    fn promise<T: JsCast>(&self, request: Request, attachments: Array) -> T {
+        let client = self.client.clone();
+        let promise =
+            future_to_promise(
+                async move { to_js(client.call(request, &attachments).last().await) },
+            );
+        promise.unchecked_into()
+    }
+}
+
+#[wasm_bindgen]
+impl Outpost {
+    /// An engine of its own, in a Worker made from `worker.js` beside the page.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self {
+            client: Client::default(),
+            prepared: None,
+        }
+    }
+
+    /// Resolves once the engine runs, and with it the page's own model if it has one.
+    pub fn ready(&self) -> JsAdapterPromise {
+        let (client, prepared) = (self.client.clone(), self.prepared.clone());
+        let ready = async move {
+            if let Some(prepared) = prepared {
+                JsFuture::from(prepared).await?;
+            }
+            to_js(client.ask(Request::Init).await)
+        };
+        future_to_promise(ready).unchecked_into()
+    }
+
+    /// Every installed model.
+    pub fn models(&self) -> JsModelsPromise {
+        self.promise(Request::ListModels, Array::new())
+    }
+
+    /// Installs GGUF files: a text model and, for pictures, its mmproj.
+    #[wasm_bindgen(js_name = importFiles)]
+    pub fn import_files(&self, files: JsFiles) -> JsModelPromise {
+        self.promise(Request::ImportFiles { name: None }, Array::from(&files))
+    }
+
+    /// Installs the shard set whose manifest lies at `url`. An interrupted download continues.
+    pub fn download(&self, url: String) -> JsModelPromise {
+        self.promise(Request::Download { manifest_url: url }, Array::new())
+    }
+
+    /// Puts an installed model on the device: "auto", "gpu" or "cpu".
+    pub fn load(&self, id: String, device: Option<String>) -> JsAdapterPromise {
+        let device = match device.as_deref() {
+            Some("gpu") => DeviceChoice::Gpu,
+            Some("cpu") => DeviceChoice::Cpu,
+            _ => DeviceChoice::Auto,
+        };
+        self.promise(Request::Load { model: id, device }, Array::new())
+    }
+
+    /// Removes an installed model.
+    pub fn remove(&self, id: String) -> JsModelsPromise {
+        self.promise(Request::Delete { model: id }, Array::new())
+    }
+
+    /// Answers a conversation: `for await (const { text, tokenId } of outpost.generate({ messages })) …`.
+    ///
+    /// # Errors
+    /// A `TypeError` for options that make no sense. What fails later is thrown by the iteration.
+    pub fn generate(&self, options: JsGenerateOptions) -> Result<TokenStream, JsValue> {
+        let (request, attachments, signal) = options::parse(options.as_ref())?;
+        let answers = self.client.call(request, &attachments);
+        let stream = TokenStream {
+            client: self.client.clone(),
+            id: answers.id(),
+            answers: Rc::new(RefCell::new(Some(answers))),
+        };
+        if let Some(signal) = signal {
+            let aborted = stream.clone();
+            let abort = Closure::once_into_js(move || aborted.client.cancel(aborted.id));
+            if signal.aborted() {
+                stream.client.cancel(stream.id);
+            } else {
+                signal.add_event_listener_with_callback("abort", abort.unchecked_ref())?;
+            }
+        }
+        Ok(stream)
+    }
+
+    /// Counters with the names of `outpost bench`; null where nothing was measured.
+    pub fn stats(&self) -> JsStatsPromise {
+        self.promise(Request::Stats, Array::new())
+    }
+}
+
+impl Default for Outpost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The tokens of one answer: an async iterator.
+#[wasm_bindgen]
+#[derive(Clone)]
+pub struct TokenStream {
+    client: Client,
+    id: u32,
+    /// Empty while a `next` waits, and after the end.
+    answers: Rc<RefCell<Option<Answers>>>,
+}
+
+#[wasm_bindgen]
+impl TokenStream {
+    /// Itself.
+    #[wasm_bindgen(js_name = "[Symbol.asyncIterator]")]
+    pub fn async_iterator(&self) -> TokenStream {
+        self.clone()
+    }
+
+    /// The next token.
+    pub fn next(&self) -> JsTokenPromise {
+        let shared = Rc::clone(&self.answers);
+        let next = async move {
+            let Some(mut answers) = shared.take() else {
+                return iteration(None);
+            };
+            loop {
+                match answers.next().await {
+                    Some(Event::Token {
+                        token,
+                        text,
+                        thought,
+                    }) => {
+                        *shared.borrow_mut() = Some(answers);
+                        return iteration(Some((token, &text, thought)));
+                    }
+                    Some(Event::Failed { message, remedy }) => {
+                        return Err(error(&message, &remedy));
+                    }
+                    Some(_) => {}
+                    None => return iteration(None),
+                }
+            }
+        };
+        future_to_promise(next).unchecked_into()
+    }
+
+    /// Ends the answer early; what `break` in a `for await` calls.
+    #[wasm_bindgen(js_name = "return")]
+    pub fn stop(&self) -> JsTokenPromise {
+        self.client.cancel(self.id);
+        self.answers.take();
+        future_to_promise(async { iteration(None) }).unchecked_into()
+    }
+}
+
+fn iteration(token: Option<(u32, &str, bool)>) -> Result<JsValue, JsValue> {
+    let result = Object::new();
+    Reflect::set(&result, &"done".into(), &token.is_none().into())?;
+    if let Some((id, text, thought)) = token {
+        let value = Object::new();
+        Reflect::set(&value, &"text".into(), &text.into())?;
+        Reflect::set(&value, &"tokenId".into(), &id.into())?;
+        Reflect::set(&value, &"thought".into(), &thought.into())?;
+        Reflect::set(&result, &"value".into(), &value)?;
+    }
+    Ok(result.into())
+}
+
+/// The value of a final event.
+fn to_js(event: Event) -> Result<JsValue, JsValue> {
+    let text = match event {
+        Event::Ready { adapter } | Event::Loaded { adapter, .. } => {
+            outpost_protocol::encode(&adapter)
+        }
+        Event::Models { models } => outpost_protocol::encode(&models),
+        Event::Installed { model } => outpost_protocol::encode(&model),
+        Event::Stats { stats } => outpost_protocol::encode(&stats),
+        Event::Failed { message, remedy } => return Err(error(&message, &remedy)),
+        Event::Cancelled => {
+            return Err(error(
+                "This was stopped.",
+                "Begin it again when you want it.",
+            ));
+        }
+        _ => return Ok(JsValue::UNDEFINED),
+    };
+    JSON::parse(&text.map_err(|problem| error(&problem, ""))?)
+}
+
+fn error(message: &str, remedy: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    let _ = Reflect::set(&error, &"remedy".into(), &remedy.into());
+    error.into()
+}
+
+/// Makes `client` the page's `window.outpost`.
+pub fn publish(outpost: Outpost) {
+    let value = JsValue::from(outpost);
+    if let Err(problem) = Reflect::set(&js_sys::global(), &"outpost".into(), &value) {
+        web_sys::console::warn_1(&text_of(&problem).into());
+    }
+}

@@ -1,0 +1,135 @@
+//! The options of `generate`, from a JavaScript object.
+
+use js_sys::{Array, JSON, Reflect};
+use outpost_protocol::{Message, Part, Request, Role, Sampling};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+use web_sys::{AbortSignal, Blob};
+
+/// The plain part of `GenerateOptions`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Options {
+    messages: Vec<PlainMessage>,
+    max_tokens: u32,
+    temperature: f32,
+    top_k: u32,
+    top_p: f32,
+    min_p: f32,
+    repetition_penalty: f32,
+    seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let Sampling {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            seed,
+        } = Sampling::default();
+        Self {
+            messages: Vec::new(),
+            max_tokens: 512,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            seed,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct PlainMessage {
+    role: Role,
+    content: String,
+}
+
+/// What `generate` was given -> the request, its pictures, and what may stop it.
+///
+/// # Errors
+/// A `TypeError` that says what makes no sense.
+pub fn parse(options: &JsValue) -> Result<(Request, Array, Option<AbortSignal>), JsValue> {
+    let wrong = |detail: String| JsValue::from(js_sys::TypeError::new(&detail));
+    // Pictures and the signal have no JSON form; they are left out here and read one by one below.
+    let keep =
+        Closure::<dyn Fn(String, JsValue) -> JsValue>::new(|key: String, value: JsValue| match key
+            .as_str()
+        {
+            "images" | "signal" => JsValue::UNDEFINED,
+            _ => value,
+        });
+    let text = JSON::stringify_with_replacer(options, keep.as_ref())?;
+    let text = text
+        .as_string()
+        .ok_or_else(|| wrong("generate takes an object".to_owned()))?;
+    let plain: Options =
+        serde_json::from_str(&text).map_err(|problem| wrong(problem.to_string()))?;
+    let attachments = Array::new();
+    let images = Reflect::get(options, &"images".into())?;
+    if !images.is_undefined() && !images.is_null() {
+        for image in Array::from(&images) {
+            attachments.push(to_blob(image)?.as_ref());
+        }
+    }
+    let last = plain
+        .messages
+        .iter()
+        .rfind(|message| message.role == Role::User);
+    let last = last.ok_or_else(|| wrong("messages needs one whose role is \"user\"".to_owned()))?;
+    if last.content.trim().is_empty() && attachments.length() == 0 {
+        return Err(wrong(
+            "the last user message is empty: give it words or a picture".to_owned(),
+        ));
+    }
+    let request = Request::Generate {
+        messages: with_pictures(plain.messages, attachments.length()),
+        max_tokens: plain.max_tokens,
+        sampling: Sampling {
+            temperature: plain.temperature,
+            top_k: plain.top_k,
+            top_p: plain.top_p,
+            min_p: plain.min_p,
+            repetition_penalty: plain.repetition_penalty,
+            seed: plain.seed,
+        },
+    };
+    let signal: Option<AbortSignal> = Reflect::get(options, &"signal".into())?.dyn_into().ok();
+    Ok((request, attachments, signal))
+}
+
+fn to_blob(image: JsValue) -> Result<Blob, JsValue> {
+    match image.dyn_into::<Blob>() {
+        Ok(blob) => Ok(blob),
+        Err(bytes) => Blob::new_with_buffer_source_sequence(&Array::of1(&bytes)),
+    }
+}
+
+/// Messages whose last user message begins with the pictures.
+fn with_pictures(messages: Vec<PlainMessage>, pictures: u32) -> Vec<Message> {
+    let last_user = messages
+        .iter()
+        .rposition(|message| message.role == Role::User);
+    let turn = |(index, message): (usize, PlainMessage)| {
+        let shown = if Some(index) == last_user {
+            0..pictures
+        } else {
+            0..0
+        };
+        let mut parts: Vec<Part> = shown.map(|attachment| Part::Image { attachment }).collect();
+        if !message.content.is_empty() {
+            parts.push(Part::Text {
+                text: message.content,
+            });
+        }
+        Message {
+            role: message.role,
+            parts,
+        }
+    };
+    messages.into_iter().enumerate().map(turn).collect()
+}

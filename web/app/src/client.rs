@@ -1,0 +1,288 @@
+//! The only part of the page that speaks with the engine's Worker.
+//!
+//! The Worker starts with the first call. Every call has a number; its replies arrive as a stream that ends with one
+//! final event. Stopping is a message; a Worker that does not obey, or dies, is replaced by another one, which loads
+//! the model again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures_util::StreamExt;
+use gloo::timers::callback::Timeout;
+use js_sys::{Array, Object, Reflect};
+use outpost_protocol::{
+    ATTACHMENTS, Call, CallId, DeviceChoice, Event, ModelState, Reply, Request, TEXT, decode,
+    encode,
+};
+use wasm_bindgen::prelude::*;
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::trusted;
+
+/// How long a call may go on after it was told to stop.
+const PATIENCE_MS: u32 = 10_000;
+
+type Observer = Rc<dyn Fn(&Event)>;
+
+/// A shared handle to the engine's Worker.
+#[derive(Clone, Default)]
+pub struct Client(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    worker: RefCell<Option<Running>>,
+    next_id: Cell<CallId>,
+    calls: RefCell<HashMap<CallId, UnboundedSender<Event>>>,
+    observer: RefCell<Option<Observer>>,
+    /// Calls that load a model.
+    loading: RefCell<HashMap<CallId, (String, DeviceChoice)>>,
+    /// What to load again when a Worker is replaced.
+    loaded: RefCell<Option<(String, DeviceChoice)>>,
+    /// Whether the present Worker replaces one that failed, and has not finished an answer yet.
+    failed_before: Cell<bool>,
+}
+
+/// A Worker and the closures that it calls.
+struct Running {
+    worker: Worker,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(web_sys::Event)>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.worker.terminate();
+    }
+}
+
+/// The events of one call.
+pub struct Answers {
+    client: Client,
+    id: CallId,
+    events: UnboundedReceiver<Event>,
+    ended: bool,
+}
+
+impl Client {
+    /// Tells `observer` every event of every call, whoever made it.
+    pub fn observe(&self, observer: impl Fn(&Event) + 'static) {
+        *self.0.observer.borrow_mut() = Some(Rc::new(observer));
+    }
+
+    /// Sends a request, with `File` or `Blob` objects beside it.
+    pub fn call(&self, request: Request, attachments: &Array) -> Answers {
+        let id = self.0.next_id.get().wrapping_add(1);
+        self.0.next_id.set(id);
+        let (sender, events) = unbounded();
+        self.0.calls.borrow_mut().insert(id, sender);
+        if let Request::Load { model, device } = &request {
+            self.0
+                .loading
+                .borrow_mut()
+                .insert(id, (model.clone(), *device));
+        }
+        if let Err(error) = self.post(&Call { id, request }, attachments) {
+            let message = format!("The engine could not be asked: {}.", text_of(&error));
+            self.deliver(id, Event::failed(message, "Load the page again."));
+        }
+        Answers {
+            client: self.clone(),
+            id,
+            events,
+            ended: false,
+        }
+    }
+
+    /// Sends a request without attachments and waits for its final event.
+    pub async fn ask(&self, request: Request) -> Event {
+        self.call(request, &Array::new()).last().await
+    }
+
+    /// Stops a call; one that does not obey in time is ended with its Worker.
+    pub fn cancel(&self, call: CallId) {
+        if !self.0.calls.borrow().contains_key(&call) {
+            return;
+        }
+        let _done = self.call(Request::Cancel { call }, &Array::new());
+        let client = self.clone();
+        let end = move || {
+            if client.0.calls.borrow().contains_key(&call) {
+                client.replace_worker(&Event::Cancelled, true);
+            }
+        };
+        Timeout::new(PATIENCE_MS, end).forget();
+    }
+
+    fn post(&self, call: &Call, attachments: &Array) -> Result<(), JsValue> {
+        let text = encode(call)?;
+        let message = Object::new();
+        Reflect::set(&message, &TEXT.into(), &text.into())?;
+        Reflect::set(&message, &ATTACHMENTS.into(), attachments)?;
+        let mut worker = self.0.worker.borrow_mut();
+        let running = match worker.take() {
+            Some(running) => running,
+            None => self.spawn()?,
+        };
+        worker.insert(running).worker.post_message(&message)
+    }
+
+    fn spawn(&self) -> Result<Running, JsValue> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name("outpost-engine");
+        // `new Worker` takes a TrustedScriptURL, for which the bindings have no type.
+        let constructor: js_sys::Function =
+            Reflect::get(&js_sys::global(), &"Worker".into())?.dyn_into()?;
+        let arguments = Array::of2(&trusted::script_url(trusted::WORKER)?, &options);
+        let worker: Worker = Reflect::construct(&constructor, &arguments)?.dyn_into()?;
+
+        let client = Rc::downgrade(&self.0);
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+            if let Some(inner) = client.upgrade() {
+                Client(inner).receive(&message.data());
+            }
+        });
+        let client = Rc::downgrade(&self.0);
+        let on_error = Closure::<dyn FnMut(web_sys::Event)>::new(move |event: web_sys::Event| {
+            event.prevent_default();
+            if let Some(inner) = client.upgrade() {
+                let detail = event
+                    .dyn_ref::<web_sys::ErrorEvent>()
+                    .map(web_sys::ErrorEvent::message);
+                Client(inner).failed(
+                    detail
+                        .as_deref()
+                        .unwrap_or("its program could not be loaded"),
+                );
+            }
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Ok(Running {
+            worker,
+            _on_message: on_message,
+            _on_error: on_error,
+        })
+    }
+
+    fn receive(&self, data: &JsValue) {
+        let text = Reflect::get(data, &TEXT.into())
+            .ok()
+            .and_then(|text| text.as_string());
+        match text.as_deref().map(decode::<Reply>) {
+            Some(Ok(Reply {
+                id: Some(id),
+                event,
+            })) => self.deliver(id, event),
+            Some(Ok(Reply {
+                id: None,
+                event: Event::Failed { message, .. },
+            })) => self.failed(&message),
+            other => web_sys::console::warn_1(&format!("not understood: {other:?}").into()),
+        }
+    }
+
+    fn deliver(&self, id: CallId, event: Event) {
+        if matches!(event, Event::Finished { .. }) {
+            self.0.failed_before.set(false);
+        }
+        if event.is_final()
+            && let Some(load) = self.0.loading.borrow_mut().remove(&id)
+            && matches!(event, Event::Loaded { .. })
+        {
+            *self.0.loaded.borrow_mut() = Some(load);
+        }
+        self.tell(&event);
+        let sender = match event.is_final() {
+            true => self.0.calls.borrow_mut().remove(&id),
+            false => self.0.calls.borrow().get(&id).cloned(),
+        };
+        if let Some(sender) = sender {
+            // Nobody may be listening any more, which is fine.
+            let _ = sender.unbounded_send(event);
+        }
+    }
+
+    /// The Worker died. Its calls fail; it starts again once by itself, and again when something is asked.
+    fn failed(&self, detail: &str) {
+        let detail = detail.trim_start_matches("Uncaught ");
+        let again = !self.0.failed_before.replace(true);
+        let remedy = match again {
+            true => "It starts again by itself. Then send your question once more.",
+            false => {
+                "Load the page again. If that does not help, restart the browser or choose a smaller model."
+            }
+        };
+        self.replace_worker(
+            &Event::failed(format!("The engine stopped working ({detail})."), remedy),
+            again,
+        );
+    }
+
+    /// Ends the Worker and all calls; the next call starts another one. `again` loads the model anew at once.
+    fn replace_worker(&self, ending: &Event, again: bool) {
+        *self.0.worker.borrow_mut() = None;
+        let ids: Vec<CallId> = self.0.calls.borrow().keys().copied().collect();
+        for id in ids {
+            self.deliver(id, ending.clone());
+        }
+        match self.0.loaded.borrow_mut().take() {
+            Some((model, device)) if again => {
+                let _events = self.call(Request::Load { model, device }, &Array::new());
+            }
+            _ => self.tell(&Event::State {
+                model: None,
+                state: ModelState::Error,
+            }),
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        let observer = self.0.observer.borrow().clone();
+        if let Some(observer) = observer {
+            observer(event);
+        }
+    }
+}
+
+impl Answers {
+    /// The call's number.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// The next event; `None` after the final one.
+    pub async fn next(&mut self) -> Option<Event> {
+        if self.ended {
+            return None;
+        }
+        let event = self.events.next().await;
+        self.ended = event.as_ref().is_none_or(Event::is_final);
+        event
+    }
+
+    /// The final event.
+    pub async fn last(mut self) -> Event {
+        while let Some(event) = self.next().await {
+            if event.is_final() {
+                return event;
+            }
+        }
+        Event::failed("The engine gave no answer.", "Load the page again.")
+    }
+
+    /// Stops the call.
+    pub fn cancel(&self) {
+        self.client.cancel(self.id);
+    }
+}
+
+/// What an exception says.
+pub fn text_of(error: &JsValue) -> String {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => error.as_string().unwrap_or_else(|| format!("{error:?}")),
+    }
+}

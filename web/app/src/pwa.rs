@@ -1,0 +1,139 @@
+//! The installed application: offline copy, updates with the person's word, home screen.
+
+use gloo::events::EventListener;
+use js_sys::{Function, Promise, Reflect};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ServiceWorkerContainer, ServiceWorkerRegistration};
+
+use crate::state::App;
+use crate::trusted;
+
+thread_local! {
+    static INSTALL_PROMPT: std::cell::RefCell<Option<JsValue>> = const { std::cell::RefCell::new(None) };
+}
+
+/// What the service worker waits to be told.
+const ACTIVATE: &str = "activate";
+
+/// Registers the service worker and listens for what browsers tell installed applications.
+pub fn begin(app: App) {
+    listen_for_install_offer(app);
+    let Some(container) = container() else { return };
+    reload_after_update(&container);
+    spawn_local(async move {
+        match register(&container).await {
+            Ok(registration) => watch(app, &container, registration),
+            Err(error) => web_sys::console::warn_2(&"no offline copy:".into(), &error),
+        }
+    });
+}
+
+/// Lets the waiting version take over; the page then loads again.
+pub fn update() {
+    spawn_local(async {
+        let Some(container) = container() else { return };
+        let Ok(registration) = JsFuture::from(container.get_registration()).await else {
+            return;
+        };
+        if let Ok(registration) = registration.dyn_into::<ServiceWorkerRegistration>()
+            && let Some(waiting) = registration.waiting()
+        {
+            let _ = waiting.post_message(&ACTIVATE.into());
+        }
+    });
+}
+
+/// Shows the browser's own dialog that puts the page on the home screen.
+pub fn install(app: App) {
+    app.installable.set(false);
+    if let Some(prompt) = INSTALL_PROMPT.take()
+        && let Ok(show) = Reflect::get(&prompt, &"prompt".into())
+        && let Ok(show) = show.dyn_into::<Function>()
+    {
+        let _ = show.call0(&prompt);
+    }
+}
+
+/// `None` where pages cannot have service workers, such as without HTTPS.
+fn container() -> Option<ServiceWorkerContainer> {
+    let navigator = window().navigator();
+    Reflect::get(&navigator, &"serviceWorker".into())
+        .ok()?
+        .dyn_into()
+        .ok()
+}
+
+async fn register(
+    container: &ServiceWorkerContainer,
+) -> Result<ServiceWorkerRegistration, JsValue> {
+    let options = js_sys::Object::new();
+    Reflect::set(&options, &"updateViaCache".into(), &"none".into())?;
+    // `register` takes a TrustedScriptURL, for which the bindings have no type.
+    let register: Function = Reflect::get(container, &"register".into())?.dyn_into()?;
+    let url = trusted::script_url(trusted::SERVICE_WORKER)?;
+    let promise: Promise = register.call2(container, &url, &options)?.dyn_into()?;
+    JsFuture::from(promise).await?.dyn_into()
+}
+
+fn watch(app: App, container: &ServiceWorkerContainer, registration: ServiceWorkerRegistration) {
+    let look = {
+        let (container, registration) = (container.clone(), registration.clone());
+        move || {
+            app.offline_ready.set(registration.active().is_some());
+            // Without a controller this is the first visit: nothing is being replaced.
+            app.update_waiting
+                .set(registration.waiting().is_some() && container.controller().is_some());
+        }
+    };
+    look();
+    let updating = registration.clone();
+    EventListener::new(&registration, "updatefound", move |_| {
+        let Some(installing) = updating.installing() else {
+            return;
+        };
+        let look = look.clone();
+        EventListener::new(&installing, "statechange", move |_| look()).forget();
+    })
+    .forget();
+    if let Some(installing) = registration.installing() {
+        let (container, registration) = (container.clone(), registration.clone());
+        EventListener::new(&installing, "statechange", move |_| {
+            app.offline_ready.set(registration.active().is_some());
+            app.update_waiting
+                .set(registration.waiting().is_some() && container.controller().is_some());
+        })
+        .forget();
+    }
+}
+
+/// A page that was controlled and changes hands has been updated on request. A first visit only gets its controller.
+fn reload_after_update(container: &ServiceWorkerContainer) {
+    if container.controller().is_none() {
+        return;
+    }
+    EventListener::once(container, "controllerchange", |_| {
+        let _ = window().location().reload();
+    })
+    .forget();
+}
+
+fn listen_for_install_offer(app: App) {
+    EventListener::new_with_options(
+        &window(),
+        "beforeinstallprompt",
+        gloo::events::EventListenerOptions::enable_prevent_default(),
+        move |event| {
+            event.prevent_default();
+            INSTALL_PROMPT.set(Some(event.clone().into()));
+            app.installable.set(true);
+        },
+    )
+    .forget();
+    EventListener::new(&window(), "appinstalled", move |_| {
+        app.installable.set(false)
+    })
+    .forget();
+}

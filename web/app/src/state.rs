@@ -1,0 +1,171 @@
+//! What the page knows, as signals. Changed only by `actions`; shown by `ui`.
+
+use leptos::prelude::*;
+use outpost_protocol::{Adapter, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit};
+
+/// A picture that a person attached.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Tells pictures apart.
+    pub id: u32,
+    /// The file.
+    pub blob: web_sys::Blob,
+    /// Its name, for people.
+    pub name: String,
+    /// A `blob:` address that shows it.
+    pub url: String,
+}
+
+/// A question with its answer.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Tells turns apart.
+    pub id: u32,
+    /// What was asked.
+    pub question: String,
+    /// What was shown.
+    pub pictures: Vec<Picture>,
+    /// The answer so far.
+    pub answer: RwSignal<String>,
+    /// The model's reasoning so far.
+    pub thought: RwSignal<String>,
+    /// How far the answer is.
+    pub status: RwSignal<TurnStatus>,
+}
+
+/// How far an answer is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TurnStatus {
+    /// The model is not ready yet.
+    Waiting,
+    /// The conversation goes into the model.
+    Reading(Option<Reading>),
+    /// Tokens arrive.
+    Writing,
+    /// The answer is complete, or was stopped.
+    Ended(FinishReason, Figures),
+    /// There is no (complete) answer.
+    Failed,
+}
+
+/// How much of a conversation the model has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Whether pictures are being looked at, or words.
+    pub stage: Stage,
+    /// How much is through.
+    pub done: u64,
+    /// How much there is.
+    pub total: u64,
+}
+
+/// Long work other than an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// What is being done.
+    pub stage: Stage,
+    /// How much is through.
+    pub done: u64,
+    /// How much there is.
+    pub total: u64,
+    /// What is counted.
+    pub unit: Unit,
+    /// When this stage began.
+    pub since_ms: f64,
+}
+
+/// Something went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What happened.
+    pub message: String,
+    /// What to do now.
+    pub remedy: String,
+    /// Whether trying the start again may help.
+    pub retry: bool,
+}
+
+/// Everything the page shows.
+#[derive(Debug, Clone, Copy)]
+pub struct App {
+    /// What computes; `None` until the engine runs.
+    pub adapter: RwSignal<Option<Adapter>>,
+    /// Whether the engine is being started.
+    pub starting: RwSignal<bool>,
+    /// The model in use, or on its way.
+    pub model: RwSignal<Option<ModelInfo>>,
+    /// How far it is.
+    pub state: RwSignal<ModelState>,
+    /// Everything installed.
+    pub models: RwSignal<Vec<ModelInfo>>,
+    /// Long work that goes on.
+    pub work: RwSignal<Option<Work>>,
+    /// The call behind that work, if it can be stopped.
+    pub stoppable: RwSignal<Option<u32>>,
+    /// What went wrong last.
+    pub problem: RwSignal<Option<Problem>>,
+    /// The conversation.
+    pub turns: RwSignal<Vec<Turn>, LocalStorage>,
+    /// The conversation before this one, until something is asked.
+    pub set_aside: RwSignal<Vec<Turn>, LocalStorage>,
+    /// The turn that is being answered.
+    pub answering: RwSignal<Option<u32>>,
+    /// The call that answers it.
+    pub answering_call: RwSignal<Option<u32>>,
+    /// What stands in the text area.
+    pub draft: RwSignal<String>,
+    /// Pictures that go with the next question.
+    pub pictures: RwSignal<Vec<Picture>, LocalStorage>,
+    /// Whether the application is stored and starts without a network.
+    pub offline_ready: RwSignal<bool>,
+    /// Whether a newer version waits for the person's word.
+    pub update_waiting: RwSignal<bool>,
+    /// Whether the browser offers to put the page on the home screen.
+    pub installable: RwSignal<bool>,
+}
+
+impl App {
+    /// The state of a page that has just been opened. Needs a reactive owner.
+    pub fn new() -> Self {
+        Self {
+            adapter: RwSignal::new(None),
+            starting: RwSignal::new(false),
+            model: RwSignal::new(None),
+            state: RwSignal::new(ModelState::Absent),
+            models: RwSignal::new(Vec::new()),
+            work: RwSignal::new(None),
+            stoppable: RwSignal::new(None),
+            problem: RwSignal::new(None),
+            turns: RwSignal::new_local(Vec::new()),
+            set_aside: RwSignal::new_local(Vec::new()),
+            answering: RwSignal::new(None),
+            answering_call: RwSignal::new(None),
+            draft: RwSignal::new(String::new()),
+            pictures: RwSignal::new_local(Vec::new()),
+            offline_ready: RwSignal::new(false),
+            update_waiting: RwSignal::new(false),
+            installable: RwSignal::new(false),
+        }
+    }
+
+    /// The turn with this id.
+    pub fn turn(&self, id: u32) -> Option<Turn> {
+        self.turns
+            .with_untracked(|turns| turns.iter().find(|turn| turn.id == id).cloned())
+    }
+
+    /// Shows what went wrong.
+    pub fn fail(&self, message: impl Into<String>, remedy: impl Into<String>) {
+        self.problem.set(Some(Problem {
+            message: message.into(),
+            remedy: remedy.into(),
+            retry: false,
+        }));
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,117 @@
+//! The dialog that lists what is installed and says how to add more.
+
+use leptos::ev;
+use leptos::html::{Dialog, button, dialog as dialog_element, div, h2, li, p, span, strong, ul};
+use leptos::prelude::*;
+use outpost_protocol::{ModelInfo, format};
+
+use super::SharedClient;
+use super::icons::{self, icon};
+use crate::actions;
+use crate::state::App;
+
+/// Shows the dialog.
+pub fn open(dialog: NodeRef<Dialog>) {
+    if let Some(dialog) = dialog.get_untracked() {
+        let _ = dialog.show_modal();
+    }
+}
+
+fn close(dialog: NodeRef<Dialog>) {
+    if let Some(dialog) = dialog.get_untracked() {
+        dialog.close();
+    }
+}
+
+/// The dialog, closed.
+pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl IntoView {
+    let list = move || {
+        let models = app.models.get();
+        let rows: Vec<_> = models
+            .into_iter()
+            .map(|model| row(app, client, node, model))
+            .collect();
+        match rows.is_empty() {
+            true => p().child("None yet.").into_any(),
+            false => ul().class("model-list").child(rows).into_any(),
+        }
+    };
+    dialog_element().class("dialog").node_ref(node).attr("aria-labelledby", "models-title").child((
+        div().class("dialog-head").child((
+            h2().attr("id", "models-title").child("Models on this device"),
+            button()
+                .class("quiet")
+                .attr("type", "button")
+                .attr("aria-label", "Close")
+                .on(ev::click, move |_| close(node))
+                .child(icon(icons::CLOSE)),
+        )),
+        list,
+        h2().child("Add MedGemma"),
+        p().child((
+            "Google gives it to those who accept its terms. Fetch two files there, then press ",
+            strong().child("Add model files"),
+            " and choose both together:",
+        )),
+        ul().class("needed").child((
+            li().child("the model, 4-bit: its name ends in Q4_0.gguf or Q8_0.gguf"),
+            li().child("its picture file: its name begins with mmproj and ends in .gguf"),
+        )),
+        p().class("fine").child("Without the picture file it answers about text only. The files stay on this device."),
+    ))
+}
+
+fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) -> impl IntoView {
+    let id = StoredValue::new(model.id.clone());
+    let in_use = move || {
+        app.model.with(|used| {
+            used.as_ref()
+                .is_some_and(|used| id.with_value(|id| *id == used.id))
+        })
+    };
+    let free = move || app.answering.get().is_none() && !app.state.get().is_busy();
+    let choose = move |_| {
+        close(node);
+        client.with_value(|client| id.with_value(|id| actions::use_model(app, client, id)));
+    };
+    let asked = RwSignal::new(false);
+    let remove = move |_| match asked.get_untracked() {
+        true => {
+            client.with_value(|client| id.with_value(|id| actions::delete_model(app, client, id)))
+        }
+        false => asked.set(true),
+    };
+    let facts = format!(
+        "{}, {}",
+        format::bytes(model.bytes),
+        if model.vision {
+            "text and pictures"
+        } else {
+            "text only"
+        }
+    );
+    li().child((
+        span().class("model-facts").child((
+            strong().child(model.name),
+            span().class("fine").child(facts),
+        )),
+        button()
+            .class("link")
+            .attr("type", "button")
+            .attr("disabled", move || (in_use() || !free()).then_some(""))
+            .on(ev::click, choose)
+            .child(move || if in_use() { "In use" } else { "Use" }),
+        button()
+            .class("link")
+            .attr("type", "button")
+            .attr("disabled", move || (!free()).then_some(""))
+            .on(ev::click, remove)
+            .child(move || {
+                if asked.get() {
+                    "Remove it now"
+                } else {
+                    "Remove"
+                }
+            }),
+    ))
+}

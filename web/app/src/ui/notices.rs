@@ -1,0 +1,47 @@
+//! Lines that hold for the whole page: what the model is, where it runs, a newer version.
+
+use leptos::ev;
+use leptos::html::{button, p, span};
+use leptos::prelude::*;
+use outpost_protocol::DeviceKind;
+
+use crate::pwa;
+use crate::state::App;
+
+/// All of them; most of the time one or none.
+pub fn notices(app: App) -> impl IntoView {
+    let of_model = move || {
+        let text = app
+            .model
+            .with(|model| model.as_ref().and_then(|model| model.notice.clone()));
+        text.map(|text| p().class("notice notice-model").child(text))
+    };
+    let processor = move || {
+        let why = app.adapter.with(|adapter| {
+            let adapter = adapter
+                .as_ref()
+                .filter(|adapter| adapter.kind == DeviceKind::Cpu)?;
+            Some(adapter.why_not_gpu.clone().unwrap_or_default())
+        });
+        why.map(|why| {
+            p().class("notice")
+                .child((why, " Answers come from the processor, which is slower."))
+        })
+    };
+    // Never while an answer is being written: taking over loads the page again.
+    let update = move || {
+        (app.update_waiting.get() && app.answering.get().is_none()).then(|| {
+            p().class("notice").child((
+                span().child(
+                    "A newer version is here. The conversation on this page will be cleared. ",
+                ),
+                button()
+                    .class("link")
+                    .attr("type", "button")
+                    .on(ev::click, |_| pwa::update())
+                    .child("Use it now"),
+            ))
+        })
+    };
+    (of_model, processor, update)
+}

@@ -1,0 +1,222 @@
+//! What the page and the engine's Worker say to each other.
+//!
+//! A page sends a [`Call`]; the Worker answers with any number of [`Reply`]s that carry the call's id, the last of which
+//! is final ([`Event::is_final`]). Both travel by `postMessage` as JSON in the field [`TEXT`]; what has no place in JSON
+//! (`File` and `Blob` objects) travels beside it by structured clone in the field [`ATTACHMENTS`], an array.
+//!
+//! Invariant: nothing here knows the engine, a browser or a file format.
+
+mod event;
+pub mod format;
+mod model;
+mod request;
+
+pub use event::{Event, Figures, FinishReason, Stage, Unit};
+pub use model::{Adapter, DeviceKind, ModelInfo, ModelState, Stats};
+pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The field of a posted message that holds the JSON text.
+pub const TEXT: &str = "text";
+/// The field of a posted message that holds the array of `File` or `Blob` objects.
+pub const ATTACHMENTS: &str = "attachments";
+/// Id of the model that ships with the application.
+pub const DEMO_MODEL: &str = "demo";
+/// Where the demonstration model lies, relative to the page.
+pub const DEMO_MANIFEST: &str = "models/demo/manifest.json";
+
+/// Names one call of a page; unique within one Worker.
+pub type CallId = u32;
+
+/// One request of the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The page's number for this call.
+    pub id: CallId,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// One answer of the Worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The call that it belongs to; `None` when the Worker as a whole has failed.
+    pub id: Option<CallId>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A message as JSON text.
+///
+/// # Errors
+/// Says what could not be written.
+pub fn encode<T: Serialize>(message: &T) -> Result<String, String> {
+    serde_json::to_string(message).map_err(|error| error.to_string())
+}
+
+/// A message from JSON text.
+///
+/// # Errors
+/// Says what was not understood.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: &T) {
+        let text = encode(message).unwrap();
+        assert_eq!(&decode::<T>(&text).unwrap(), message, "{text}");
+    }
+
+    #[test]
+    fn every_request_survives_the_way_to_the_worker() {
+        let generate = Request::Generate {
+            messages: vec![Message {
+                role: Role::User,
+                parts: vec![
+                    Part::Image { attachment: 0 },
+                    Part::Text {
+                        text: "what? \u{1F4A1}\n\"x\"".into(),
+                    },
+                ],
+            }],
+            max_tokens: 7,
+            sampling: Sampling {
+                temperature: 0.5,
+                seed: u64::MAX,
+                ..Sampling::default()
+            },
+        };
+        for request in [
+            Request::Init,
+            Request::ListModels,
+            Request::ImportFiles {
+                name: Some("a".into()),
+            },
+            Request::Download {
+                manifest_url: DEMO_MANIFEST.into(),
+            },
+            Request::Load {
+                model: DEMO_MODEL.into(),
+                device: DeviceChoice::Cpu,
+            },
+            generate,
+            Request::Cancel { call: 3 },
+            Request::Delete {
+                model: DEMO_MODEL.into(),
+            },
+            Request::Stats,
+        ] {
+            round_trip(&Call { id: 9, request });
+        }
+    }
+
+    #[test]
+    fn every_event_survives_the_way_to_the_page() {
+        let adapter = Adapter {
+            kind: DeviceKind::Gpu,
+            name: "x".into(),
+            why_not_gpu: None,
+        };
+        let model = ModelInfo {
+            id: "m".into(),
+            name: "M".into(),
+            bytes: 1,
+            vision: true,
+            notice: None,
+        };
+        let figures = Figures {
+            prompt_tokens: 1,
+            completion_tokens: 2,
+            prefill_ms: 0.5,
+            decode_ms: 100.0,
+        };
+        let events = [
+            Event::Ready {
+                adapter: adapter.clone(),
+            },
+            Event::Models {
+                models: vec![model.clone()],
+            },
+            Event::Installed { model },
+            Event::State {
+                model: Some("m".into()),
+                state: ModelState::Verifying,
+            },
+            Event::Progress {
+                stage: Stage::Copying,
+                done: 1,
+                total: 2,
+                unit: Unit::Bytes,
+            },
+            Event::Token {
+                token: 5,
+                text: "é".into(),
+                thought: false,
+            },
+            Event::Finished {
+                reason: FinishReason::Length,
+                text: "é".into(),
+                figures,
+            },
+            Event::Loaded {
+                adapter,
+                load_ms: 3.0,
+            },
+            Event::Stats {
+                stats: Stats::default(),
+            },
+            Event::Done,
+            Event::Cancelled,
+            Event::failed("a", "b"),
+        ];
+        for event in events {
+            round_trip(&Reply { id: Some(1), event });
+        }
+    }
+
+    #[test]
+    fn a_call_ends_with_exactly_one_final_event() {
+        assert!(
+            !Event::Token {
+                token: 0,
+                text: String::new(),
+                thought: false
+            }
+            .is_final()
+        );
+        assert!(
+            !Event::State {
+                model: None,
+                state: ModelState::Absent
+            }
+            .is_final()
+        );
+        assert!(
+            Event::Done.is_final()
+                && Event::Cancelled.is_final()
+                && Event::failed("", "").is_final()
+        );
+    }
+
+    #[test]
+    fn speed_counts_the_steps_between_tokens() {
+        let figures = Figures {
+            prompt_tokens: 9,
+            completion_tokens: 21,
+            prefill_ms: 1.0,
+            decode_ms: 2000.0,
+        };
+        assert_eq!(figures.tokens_per_second(), Some(10.0));
+        let one = Figures {
+            completion_tokens: 1,
+            ..figures
+        };
+        assert_eq!(one.tokens_per_second(), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! What a page asks for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::CallId;
+
+/// One request. Files and pictures travel beside it as attachments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// Start, and say what there is to compute on. Ends with `Ready`.
+    Init,
+    /// What is installed. Ends with `Models`.
+    ListModels,
+    /// Install the attached GGUF files (`File` objects). Ends with `Installed`.
+    ImportFiles {
+        /// A name for people; the files' own when absent.
+        name: Option<String>,
+    },
+    /// Install a shard set. Ends with `Installed`. A download that was interrupted continues.
+    Download {
+        /// Where its manifest lies, relative to the page or absolute.
+        manifest_url: String,
+    },
+    /// Put an installed model on the device. Ends with `Loaded`.
+    Load {
+        /// Id of the model.
+        model: String,
+        /// Where to compute.
+        device: DeviceChoice,
+    },
+    /// Answer a conversation, streaming `Token`s. Ends with `Finished`.
+    Generate {
+        /// The conversation, oldest first; the last message is the user's.
+        messages: Vec<Message>,
+        /// Most tokens of the answer.
+        max_tokens: u32,
+        /// How tokens are picked.
+        sampling: Sampling,
+    },
+    /// Stop another call, which then ends with `Cancelled` or `Finished`. Ends with `Done`.
+    Cancel {
+        /// Which call.
+        call: CallId,
+    },
+    /// Remove an installed model. Ends with `Models`.
+    Delete {
+        /// Id of the model.
+        model: String,
+    },
+    /// Counters of the last answer. Ends with `Stats`.
+    Stats,
+}
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// The GPU where there is one, else the processor.
+    #[default]
+    Auto,
+    /// The GPU, or an error.
+    Gpu,
+    /// The processor.
+    Cpu,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions that hold for the whole conversation; only first.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said and shown, in order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Words.
+    Text {
+        /// The words, never read as control tokens.
+        text: String,
+    },
+    /// A picture.
+    Image {
+        /// Which attachment, counted from 0.
+        attachment: u32,
+    },
+}
+
+/// How the next token is picked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// 0 always takes the likeliest token.
+    pub temperature: f32,
+    /// Only this many of the likeliest tokens; 0 for all.
+    pub top_k: u32,
+    /// Only the likeliest tokens that make up this probability; 1 for all.
+    pub top_p: f32,
+    /// Only tokens at least this likely, relative to the likeliest; 0 for all.
+    pub min_p: f32,
+    /// Above 1, tokens that occurred become less likely.
+    pub repetition_penalty: f32,
+    /// The same seed picks the same tokens.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    /// Greedy: the likeliest token each time.
+    fn default() -> Self {
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            seed: 0,
+        }
+    }
+}

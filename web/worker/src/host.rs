@@ -1,0 +1,384 @@
+//! Holds the loaded engine, and does what a call asks.
+
+use js_sys::Array;
+use outpost_engine::chat::{Conversation, Message, Part, Role};
+use outpost_engine::image::{self, RgbImage};
+use outpost_engine::kernels::{DeviceChoice, DeviceKind};
+use outpost_engine::ports::Clock;
+use outpost_engine::sampler::SamplerOptions;
+use outpost_engine::session::{self, Engine};
+use outpost_engine::weights::WeightSource;
+use outpost_engine::weights::shards::{Role as FileRole, ShardSet};
+use outpost_protocol as protocol;
+use outpost_protocol::{Adapter, Event, ModelState, Request, Stage, Unit};
+use wasm_bindgen::JsCast;
+use web_sys::Blob;
+
+use crate::desk::{LoadProgress, Task};
+use crate::event_loop::{BrowserClock, heap_bytes};
+use crate::models::Models;
+use crate::problem::{Problem, Result};
+use crate::{gpu, install, sources};
+
+/// Largest picture file that is read.
+const MAX_PICTURE_BYTES: u64 = 64 << 20;
+
+/// The engine, if a model is loaded, and what the browser said about the device.
+#[derive(Default)]
+pub struct Host {
+    adapter: Option<Adapter>,
+    loaded: Option<Loaded>,
+}
+
+struct Loaded {
+    id: String,
+    engine: Engine,
+    load_ms: f64,
+}
+
+impl Host {
+    /// Does what is asked -> the final event.
+    ///
+    /// # Errors
+    /// Whatever went wrong; the host stays usable.
+    pub async fn handle(
+        &mut self,
+        task: &Task,
+        request: Request,
+        attachments: Array,
+    ) -> Result<Event> {
+        match request {
+            Request::Init => Ok(Event::Ready {
+                adapter: self.adapter().await,
+            }),
+            Request::ListModels => Ok(Event::Models {
+                models: Models::open().await?.list().await?,
+            }),
+            Request::ImportFiles { name } => {
+                let files = attachments
+                    .iter()
+                    .filter_map(|file| file.dyn_into().ok())
+                    .collect();
+                let models = Models::open().await?;
+                self.installed(task, install::import(task, &models, files, name).await)
+            }
+            Request::Download { manifest_url } => {
+                let models = Models::open().await?;
+                self.installed(task, install::download(task, &models, &manifest_url).await)
+            }
+            Request::Load { model, device } => {
+                let loaded = self.load(task, &model, device).await;
+                if loaded.is_err() {
+                    self.restate(task, ModelState::Error);
+                }
+                loaded
+            }
+            Request::Generate {
+                messages,
+                max_tokens,
+                sampling,
+            } => {
+                self.generate(task, messages, max_tokens, &sampling, &attachments)
+                    .await
+            }
+            Request::Delete { model } => self.delete(task, &model).await,
+            Request::Stats => Ok(Event::Stats {
+                stats: self.stats(),
+            }),
+            // Looked at on arrival.
+            Request::Cancel { .. } => Ok(Event::Done),
+        }
+    }
+
+    async fn adapter(&mut self) -> Adapter {
+        match &self.adapter {
+            Some(adapter) => adapter.clone(),
+            None => self.adapter.insert(gpu::probe().await).clone(),
+        }
+    }
+
+    /// An installation changes nothing about the model in use.
+    fn installed(&self, task: &Task, outcome: Result<protocol::ModelInfo>) -> Result<Event> {
+        self.restate(task, ModelState::Absent);
+        outcome.map(|model| Event::Installed { model })
+    }
+
+    /// Says how the model in use is, or `without` if there is none.
+    fn restate(&self, task: &Task, without: ModelState) {
+        match &self.loaded {
+            Some(loaded) => task.state(Some(&loaded.id), ModelState::Ready),
+            None => task.state(None, without),
+        }
+    }
+
+    async fn load(
+        &mut self,
+        task: &Task,
+        id: &str,
+        device: protocol::DeviceChoice,
+    ) -> Result<Event> {
+        let started_ms = BrowserClock.now_ms();
+        task.state(Some(id), ModelState::Verifying);
+        let models = Models::open().await?;
+        let manifest = models.manifest(id).await?;
+        let text = models
+            .shards(&manifest, FileRole::Text)
+            .await?
+            .ok_or_else(|| {
+                Problem::new(
+                    "This model has no text part.",
+                    "Remove it and add it again.",
+                )
+            })?;
+        let text = ShardSet::open(&manifest, FileRole::Text, text)?;
+        let vision = match models.shards(&manifest, FileRole::Vision).await? {
+            Some(shards) => Some(ShardSet::open(&manifest, FileRole::Vision, shards)?),
+            None => None,
+        };
+        task.check().await?;
+
+        task.state(Some(id), ModelState::Loading);
+        let probed = self.adapter().await;
+        // Opening a GPU that is not there would end the module instead of failing.
+        let choice = match (device, probed.kind) {
+            (protocol::DeviceChoice::Cpu, _)
+            | (protocol::DeviceChoice::Auto, protocol::DeviceKind::Cpu) => DeviceChoice::Cpu,
+            (protocol::DeviceChoice::Auto, protocol::DeviceKind::Gpu) => DeviceChoice::Auto,
+            (protocol::DeviceChoice::Gpu, protocol::DeviceKind::Gpu) => DeviceChoice::Gpu,
+            (protocol::DeviceChoice::Gpu, protocol::DeviceKind::Cpu) => {
+                let why = probed.why_not_gpu.unwrap_or_default();
+                return Err(Problem::new(
+                    why,
+                    "Continue on the processor, or use another browser.",
+                ));
+            }
+        };
+        // Two models at once would not fit small devices.
+        self.loaded = None;
+        let vision = vision.as_ref().map(|vision| vision as &dyn WeightSource);
+        let engine = Engine::load(&text, vision, choice, &mut LoadProgress(task)).await?;
+        let adapter = adapter_of(&engine, &probed);
+        let load_ms = BrowserClock.now_ms() - started_ms;
+        self.loaded = Some(Loaded {
+            id: id.to_owned(),
+            engine,
+            load_ms,
+        });
+        task.state(Some(id), ModelState::Ready);
+        Ok(Event::Loaded { adapter, load_ms })
+    }
+
+    async fn generate(
+        &mut self,
+        task: &Task,
+        messages: Vec<protocol::Message>,
+        max_tokens: u32,
+        sampling: &protocol::Sampling,
+        attachments: &Array,
+    ) -> Result<Event> {
+        let Some(Loaded { engine, .. }) = &mut self.loaded else {
+            return Err(Problem::new(
+                "No model is loaded.",
+                "Add a model, or choose one of those on this device.",
+            ));
+        };
+        let (conversation, shown) = conversation(messages)?;
+        if !shown.is_empty() && !engine.sees_images() {
+            let remedy = "Remove the picture, or add the model again together with its picture file (mmproj).";
+            return Err(Problem::new("This model cannot look at pictures.", remedy));
+        }
+        let pictures = decode(&shown, attachments)?;
+        let request = session::Request {
+            conversation,
+            max_tokens: max_tokens as usize,
+            sampler: sampler(sampling),
+        };
+        let count = pictures.len() as u64;
+        if count > 0 {
+            task.progress(Stage::Picture, 0, count, Unit::Pictures);
+        }
+        let clock = BrowserClock;
+        let mut generation = engine.start(&request, &pictures, &clock)?;
+        drop(pictures);
+        loop {
+            if task.check().await.is_err() {
+                generation.cancel();
+            }
+            let Some(event) = generation.step().await? else {
+                break;
+            };
+            match event {
+                session::Event::ImageEncoded { index } => {
+                    task.progress(Stage::Picture, index as u64 + 1, count, Unit::Pictures);
+                }
+                session::Event::Prefill {
+                    done_tokens,
+                    total_tokens,
+                } => {
+                    task.progress(
+                        Stage::Reading,
+                        done_tokens as u64,
+                        total_tokens as u64,
+                        Unit::Tokens,
+                    );
+                }
+                session::Event::Token { id, text, thought } => {
+                    task.send(Event::Token {
+                        token: id,
+                        text,
+                        thought,
+                    });
+                }
+            }
+        }
+        Ok(finished(generation.finish()))
+    }
+
+    async fn delete(&mut self, task: &Task, id: &str) -> Result<Event> {
+        let models = Models::open().await?;
+        models.delete(id).await?;
+        if self.loaded.as_ref().is_some_and(|loaded| loaded.id == id) {
+            self.loaded = None;
+            task.state(None, ModelState::Absent);
+        }
+        Ok(Event::Models {
+            models: models.list().await?,
+        })
+    }
+
+    fn stats(&self) -> protocol::Stats {
+        let Some(Loaded {
+            engine, load_ms, ..
+        }) = &self.loaded
+        else {
+            return protocol::Stats {
+                wasm_heap_bytes: heap_bytes(),
+                ..protocol::Stats::default()
+            };
+        };
+        let stats = engine.stats();
+        let measured = |value: f64| (value > 0.0).then_some(value);
+        protocol::Stats {
+            adapter: Some(stats.adapter.clone()),
+            load_ms: Some(*load_ms),
+            prefill_tok_s: measured(stats.prefill_tok_s),
+            decode_tok_s: measured(stats.decode_tok_s),
+            weight_bytes: Some(stats.weight_bytes),
+            bytes_read_per_token: measured(stats.bytes_read_per_token as f64),
+            dispatches_per_token: measured(stats.dispatches_per_token as f64),
+            submits_per_token: None,
+            readback_bytes_per_token: measured(stats.readback_bytes_per_token as f64),
+            gpu_bytes_peak: stats.gpu_bytes_peak,
+            wasm_heap_bytes: heap_bytes(),
+        }
+    }
+}
+
+/// What the engine opened; what the browser said where that tells more.
+fn adapter_of(engine: &Engine, probed: &Adapter) -> Adapter {
+    let stats = engine.stats();
+    match stats.device {
+        DeviceKind::Cpu => Adapter {
+            kind: protocol::DeviceKind::Cpu,
+            name: "Processor".to_owned(),
+            why_not_gpu: probed.why_not_gpu.clone(),
+        },
+        DeviceKind::Gpu => Adapter {
+            kind: protocol::DeviceKind::Gpu,
+            name: match probed.name.is_empty() {
+                true => stats.adapter.clone(),
+                false => probed.name.clone(),
+            },
+            why_not_gpu: None,
+        },
+    }
+}
+
+/// The engine's form of a conversation, and the attachments that it shows, in order.
+fn conversation(messages: Vec<protocol::Message>) -> Result<(Conversation, Vec<u32>)> {
+    let mut conversation = Conversation::default();
+    let mut shown = Vec::new();
+    for (index, message) in messages.into_iter().enumerate() {
+        let mut parts = Vec::new();
+        for part in message.parts {
+            match part {
+                protocol::Part::Text { text } => parts.push(Part::Text(text)),
+                protocol::Part::Image { attachment } => {
+                    shown.push(attachment);
+                    parts.push(Part::Image);
+                }
+            }
+        }
+        let role = match message.role {
+            protocol::Role::User => Role::User,
+            protocol::Role::Assistant => Role::Model,
+            protocol::Role::System if index == 0 => {
+                conversation.system = Some(words(parts));
+                continue;
+            }
+            protocol::Role::System => {
+                let remedy = "Put the instructions first.";
+                return Err(Problem::new(
+                    "A system message stands after other messages.",
+                    remedy,
+                ));
+            }
+        };
+        conversation.messages.push(Message { role, parts });
+    }
+    Ok((conversation, shown))
+}
+
+fn words(parts: Vec<Part>) -> String {
+    let text = |part| match part {
+        Part::Text(text) => Some(text),
+        Part::Image => None,
+    };
+    parts.into_iter().filter_map(text).collect()
+}
+
+fn decode(shown: &[u32], attachments: &Array) -> Result<Vec<RgbImage>> {
+    let picture = |index: &u32| {
+        let blob: Blob = attachments
+            .get(*index)
+            .dyn_into()
+            .map_err(|_| Problem::new("A picture is missing.", "Attach it again."))?;
+        Ok(image::decode(&sources::read_whole(
+            &blob,
+            MAX_PICTURE_BYTES,
+        )?)?)
+    };
+    shown.iter().map(picture).collect()
+}
+
+fn sampler(sampling: &protocol::Sampling) -> SamplerOptions {
+    SamplerOptions {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k as usize,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        repetition_penalty: sampling.repetition_penalty,
+        seed: sampling.seed,
+        ..SamplerOptions::default()
+    }
+}
+
+fn finished(outcome: session::Outcome) -> Event {
+    let reason = match outcome.finish_reason {
+        session::FinishReason::Stop => protocol::FinishReason::Stop,
+        session::FinishReason::Length => protocol::FinishReason::Length,
+        session::FinishReason::Context => protocol::FinishReason::Context,
+        session::FinishReason::Cancelled => protocol::FinishReason::Cancelled,
+    };
+    let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+    Event::Finished {
+        reason,
+        text: outcome.text,
+        figures: protocol::Figures {
+            prompt_tokens: count(outcome.prompt_tokens),
+            completion_tokens: count(outcome.completion_tokens),
+            prefill_ms: outcome.prefill_ms,
+            decode_ms: outcome.decode_ms,
+        },
+    }
+}
