@@ -67,9 +67,9 @@ pub struct Conversation {
 /// Tokens for the model, and where the images go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// Token ids; bos first. [n]
+    /// Token ids; bos first. `[n]`
     pub tokens: Vec<u32>,
-    /// Positions in `tokens` of each image's soft tokens, in order. [images]
+    /// Positions in `tokens` of each image's soft tokens, in order. `[images]`
     pub images: Vec<Range<usize>>,
 }
 

@@ -106,7 +106,7 @@ impl Sampler {
         })
     }
 
-    /// Picks from all logits. `logits`: [vocab], changed where the penalty applies; `history`: all tokens so far;
+    /// Picks from all logits. `logits`: `[vocab]`, changed where the penalty applies; `history`: all tokens so far;
     /// `allowed`: tokens that a constraint leaves.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::tensors::{self, Tensor};
 use crate::{load, output};
 
-/// Writes `tokens` i32 [n] and `logits` f32 [n, vocab].
+/// Writes `tokens` i32 `[n]` and `logits` f32 [n, vocab].
 pub fn run(args: &TensorArgs, device: DeviceChoice) -> Result<()> {
     let pictures = load::pictures(&args.images)?;
     let mut engine = load::engine(&args.model, device)?.engine;

@@ -29,7 +29,7 @@ impl Tensor {
         }
     }
 
-    /// Token ids as i32: [n]
+    /// Token ids as i32: `[n]`
     pub fn tokens(tokens: &[u32]) -> Self {
         let bytes = tokens
             .iter()

@@ -8,7 +8,7 @@ use crate::logits::tokens;
 use crate::tensors::{self, Tensor};
 use crate::{load, output};
 
-/// Writes `tokens` i32 [n] and each tensor as f32 [rows, cols], under the engine's name for it.
+/// Writes `tokens` i32 `[n]` and each tensor as f32 [rows, cols], under the engine's name for it.
 pub fn run(args: &TensorArgs, device: DeviceChoice) -> Result<()> {
     let pictures = load::pictures(&args.images)?;
     let mut engine = load::engine(&args.model, device)?.engine;

@@ -153,7 +153,7 @@ impl Matrix {
         ))
     }
 
-    /// Rows by id, each times `scale`. ids: [tokens], each below `rows` -> [tokens, cols]
+    /// Rows by id, each times `scale`. ids: `[tokens]`, each below `rows` -> [tokens, cols]
     pub fn embed(&self, ids: &[u32], scale: f32) -> Tensor<2> {
         let tokens = ids.len();
         let bytes = bytemuck::cast_slice(ids).to_vec();

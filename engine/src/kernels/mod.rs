@@ -21,7 +21,7 @@ use burn::tensor::Tensor;
 use ops::EngineOps;
 use params::{CopyParams, NormParams, PoolParams, RopeParams};
 
-/// `x / √(mean(x²) + ε) · weight`. x: [rows, cols], weight: [cols] -> [rows, cols]
+/// `x / √(mean(x²) + ε) · weight`. x: [rows, cols], weight: `[cols]` -> [rows, cols]
 pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f32) -> Tensor<2> {
     let [rows, cols] = x.dims();
     Tensor::from_dispatch(Dispatch::rms_norm(
@@ -35,7 +35,7 @@ pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f32) -> Tensor<2> {
     ))
 }
 
-/// `residual + rms_norm(x)`. x, residual: [rows, cols], weight: [cols] -> [rows, cols]
+/// `residual + rms_norm(x)`. x, residual: [rows, cols], weight: `[cols]` -> [rows, cols]
 pub fn rms_norm_add(
     x: Tensor<2>,
     weight: &Tensor<1>,
@@ -55,7 +55,7 @@ pub fn rms_norm_add(
     ))
 }
 
-/// `(x - mean) / √(var + ε) · weight + bias`. x: [rows, cols], weight, bias: [cols] -> [rows, cols]
+/// `(x - mean) / √(var + ε) · weight + bias`. x: [rows, cols], weight, bias: `[cols]` -> [rows, cols]
 pub fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, epsilon: f32) -> Tensor<2> {
     let [rows, cols] = x.dims();
     Tensor::from_dispatch(Dispatch::layer_norm(
@@ -72,7 +72,7 @@ pub fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, epsilon: f
 
 /// RMS norm of each head, then rotation by the angles of its position.
 ///
-/// x: [tokens, heads * head_dim], weight: [head_dim], table: [positions * head_dim], cosine and sine of each
+/// x: [tokens, heads * head_dim], weight: `[head_dim]`, table: [positions * head_dim], cosine and sine of each
 /// pair; the first token stands at `position`.
 pub fn head_norm_rope(
     x: Tensor<2>,
@@ -137,7 +137,7 @@ pub fn geglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::geglu(gate.into_dispatch(), up.into_dispatch()))
 }
 
-/// `activation(x + bias)`. x: [rows, cols], bias: [cols]
+/// `activation(x + bias)`. x: [rows, cols], bias: `[cols]`
 pub fn bias_activation(x: Tensor<2>, bias: &Tensor<1>, activation: Activation) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::bias_activation(
         x.into_dispatch(),

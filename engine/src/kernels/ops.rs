@@ -34,7 +34,7 @@ pub trait EngineOps: Backend {
         params: LinearParams,
     ) -> FloatTensor<Self>;
 
-    /// Writes the rows `ids` of a matrix into `y`, where this piece holds them. ids: [tokens], y: [tokens, cols].
+    /// Writes the rows `ids` of a matrix into `y`, where this piece holds them. ids: `[tokens]`, y: [tokens, cols].
     fn embed(
         ids: IntTensor<Self>,
         values: IntTensor<Self>,
@@ -43,14 +43,14 @@ pub trait EngineOps: Backend {
         params: EmbedParams,
     ) -> FloatTensor<Self>;
 
-    /// `x / rms(x) * weight`. x: [rows, cols], weight: [cols] -> [rows, cols].
+    /// `x / rms(x) * weight`. x: [rows, cols], weight: `[cols]` -> [rows, cols].
     fn rms_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         params: NormParams,
     ) -> FloatTensor<Self>;
 
-    /// `residual + x / rms(x) * weight`. x, residual: [rows, cols], weight: [cols] -> [rows, cols].
+    /// `residual + x / rms(x) * weight`. x, residual: [rows, cols], weight: `[cols]` -> [rows, cols].
     fn rms_norm_add(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -58,7 +58,7 @@ pub trait EngineOps: Backend {
         params: NormParams,
     ) -> FloatTensor<Self>;
 
-    /// `(x - mean) / std * weight + bias`. x: [rows, cols], weight, bias: [cols] -> [rows, cols].
+    /// `(x - mean) / std * weight + bias`. x: [rows, cols], weight, bias: `[cols]` -> [rows, cols].
     fn layer_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -67,7 +67,7 @@ pub trait EngineOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// RMS norm of each head, then rotation of pairs `(j, j + head_dim / 2)`.
-    /// x: [tokens, heads * head_dim], weight: [head_dim], table: [positions, head_dim / 2, 2] (cosine, sine).
+    /// x: [tokens, heads * head_dim], weight: `[head_dim]`, table: [positions, head_dim / 2, 2] (cosine, sine).
     fn head_norm_rope(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -94,7 +94,7 @@ pub trait EngineOps: Backend {
     /// `gelu_tanh(gate) * up`, elementwise. gate, up: [tokens, cols].
     fn geglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// `activation(x + bias)`. x: [rows, cols], bias: [cols].
+    /// `activation(x + bias)`. x: [rows, cols], bias: `[cols]`.
     fn bias_activation(
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,

@@ -150,7 +150,7 @@ impl Core {
         }
     }
 
-    /// Scores after the last row of `hidden`: [vocab]
+    /// Scores after the last row of `hidden`: `[vocab]`
     pub async fn next_logits(&self, hidden: Tensor<2>) -> Result<Vec<f32>> {
         self.read(self.model.decoder().last_logits(hidden)).await
     }

@@ -71,7 +71,7 @@ impl Tokenizer {
     /// The ids of `text`. Control tokens in it count, as they do in Hugging Face's `encode`; no bos is added.
     ///
     /// # Errors
-    /// [`crate::Error::LimitExceeded`] for more than 2 MiB of text.
+    /// [`crate::error::Error::LimitExceeded`] for more than 2 MiB of text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         self.encode_spans(&[Span::trusted(text)])
     }
@@ -80,7 +80,7 @@ impl Tokenizer {
     /// anywhere else its characters are ordinary text. Apart from that, borders between spans make no difference.
     ///
     /// # Errors
-    /// [`crate::Error::LimitExceeded`] for more than 2 MiB of text.
+    /// [`crate::error::Error::LimitExceeded`] for more than 2 MiB of text.
     pub fn encode_spans(&self, spans: &[Span<'_>]) -> Result<Vec<u32>> {
         match self {
             Self::Spm(spm) => spm.encode_spans(spans),

@@ -28,7 +28,7 @@ pub struct SpmTokenizer {
     pub(super) bos: u32,
     pub(super) eos: u32,
     special: SpecialTokens,
-    /// The score of each id; higher is joined first. [vocab]
+    /// The score of each id; higher is joined first. `[vocab]`
     scores: Vec<f32>,
     /// The id of each byte token. [256]
     byte_ids: [u32; 256],

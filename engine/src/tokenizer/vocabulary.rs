@@ -81,9 +81,9 @@ pub(super) fn byte_of(piece: &str) -> Option<u8> {
 pub(super) struct Vocabulary {
     /// All pieces, one after another in order of their ids.
     text: String,
-    /// Where each piece ends in `text`. [vocab]
+    /// Where each piece ends in `text`. `[vocab]`
     ends: Vec<u32>,
-    /// What each id is for. [vocab]
+    /// What each id is for. `[vocab]`
     kinds: Vec<Kind>,
     /// Open addressing with linear probing: ids, or `EMPTY`. A power of two, at most half full.
     table: Vec<u32>,

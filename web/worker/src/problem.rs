@@ -79,6 +79,12 @@ impl Problem {
 impl From<outpost_engine::error::Error> for Problem {
     /// The engine's messages are "what happened; what to do".
     fn from(error: outpost_engine::error::Error) -> Self {
+        if let outpost_engine::error::Error::Device { device, .. } = &error
+            && device != "CPU"
+        {
+            log::warn!("{error}");
+            return Self::DeviceLost;
+        }
         let text = error.to_string();
         let (message, remedy) = text.rsplit_once("; ").unwrap_or((&text, "try again"));
         let (message, remedy) = (sentence(message), sentence(remedy));

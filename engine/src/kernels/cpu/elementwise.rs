@@ -16,7 +16,7 @@ pub fn geglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// x: [rows, cols], bias: [cols]
+/// x: [rows, cols], bias: `[cols]`
 pub fn bias_activation(x: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
     let sums = x.iter().zip(bias.iter().cycle()).map(|(x, b)| x + b);
     match activation {

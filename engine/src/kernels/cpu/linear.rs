@@ -32,7 +32,7 @@ pub fn linear_transposed(x: &[f32], values: &[u32], p: &LinearParams) -> Vec<f32
     y
 }
 
-/// ids: [tokens], y: [tokens, cols]
+/// ids: `[tokens]`, y: [tokens, cols]
 pub fn embed(ids: &[u32], values: &[u32], scales: &[u32], y: &mut [f32], p: &EmbedParams) {
     for (id, y) in ids.iter().zip(y.chunks_exact_mut(p.cols)) {
         let Some(row) = (*id as usize)

@@ -2,7 +2,7 @@
 
 use super::super::params::{NormParams, RopeParams};
 
-/// x, residual: [rows, cols], weight: [cols] -> [rows, cols]
+/// x, residual: [rows, cols], weight: `[cols]` -> [rows, cols]
 pub fn rms_norm(x: &[f32], weight: &[f32], residual: Option<&[f32]>, p: &NormParams) -> Vec<f32> {
     let mut y = Vec::with_capacity(x.len());
     for x in x.chunks_exact(p.cols) {
@@ -17,7 +17,7 @@ pub fn rms_norm(x: &[f32], weight: &[f32], residual: Option<&[f32]>, p: &NormPar
     y
 }
 
-/// x: [rows, cols], weight, bias: [cols] -> [rows, cols]
+/// x: [rows, cols], weight, bias: `[cols]` -> [rows, cols]
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], p: &NormParams) -> Vec<f32> {
     let mut y = Vec::with_capacity(x.len());
     for x in x.chunks_exact(p.cols) {
@@ -39,7 +39,7 @@ pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], p: &NormParams) -> Ve
     y
 }
 
-/// x: [tokens, heads * head_dim], weight: [head_dim], table: [positions, head_dim / 2, 2]
+/// x: [tokens, heads * head_dim], weight: `[head_dim]`, table: [positions, head_dim / 2, 2]
 pub fn head_norm_rope(x: &[f32], weight: &[f32], table: &[f32], p: &RopeParams) -> Vec<f32> {
     let half = p.head_dim / 2;
     let mut y = vec![0.0; x.len()];

@@ -122,7 +122,7 @@ pub fn geglu(gate: &CubeTensor, up: &CubeTensor, y: &CubeTensor) {
     }
 }
 
-/// x, y: [rows, cols], bias: [cols]
+/// x, y: [rows, cols], bias: `[cols]`
 pub fn bias_activation(x: &CubeTensor, bias: &CubeTensor, y: &CubeTensor, activation: Activation) {
     let (count, cols) = (elements(y), elements(bias));
     // SAFETY: the kernel checks the count.

@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 use super::super::params::{NormParams, RopeParams};
 use super::{UNITS, arg, elements, grid};
 
-/// The sum of `value` over the workgroup, in every thread. `scratch`: [UNITS], free for reuse afterwards.
+/// The sum of `value` over the workgroup, in every thread. `scratch`: `[UNITS]`, free for reuse afterwards.
 #[cube]
 fn sum_over_units(scratch: &mut Shared<[f32]>, value: f32) -> f32 {
     scratch[UNIT_POS as usize] = value;
@@ -141,7 +141,7 @@ fn head_norm_rope_kernel(
     }
 }
 
-/// x, y: [rows, cols], weight: [cols]
+/// x, y: [rows, cols], weight: `[cols]`
 pub fn rms_norm(x: &CubeTensor, weight: &CubeTensor, y: &CubeTensor, p: &NormParams) {
     let count = p.rows * p.cols;
     // SAFETY: one workgroup a row; lengths follow from the shapes.
@@ -159,7 +159,7 @@ pub fn rms_norm(x: &CubeTensor, weight: &CubeTensor, y: &CubeTensor, p: &NormPar
     }
 }
 
-/// x, residual, y: [rows, cols], weight: [cols]
+/// x, residual, y: [rows, cols], weight: `[cols]`
 pub fn rms_norm_add(
     x: &CubeTensor,
     weight: &CubeTensor,
@@ -184,7 +184,7 @@ pub fn rms_norm_add(
     }
 }
 
-/// x, y: [rows, cols], weight, bias: [cols]
+/// x, y: [rows, cols], weight, bias: `[cols]`
 pub fn layer_norm(
     x: &CubeTensor,
     weight: &CubeTensor,
@@ -209,7 +209,7 @@ pub fn layer_norm(
     }
 }
 
-/// x, y: [tokens, heads * head_dim], weight: [head_dim], table: [positions, head_dim / 2, 2]
+/// x, y: [tokens, heads * head_dim], weight: `[head_dim]`, table: [positions, head_dim / 2, 2]
 pub fn head_norm_rope(
     x: &CubeTensor,
     weight: &CubeTensor,

@@ -61,6 +61,11 @@ fn changed(app: App, client: &Client, model: Option<&str>, state: ModelState) {
         }
     }
     app.state.set(state);
+    if state == ModelState::Error {
+        // Whoever knows more says it after this.
+        let remedy = "Load the page again. If that does not help, choose a smaller model.";
+        app.fail("The model cannot be used now.", remedy);
+    }
     if !state.is_busy() {
         app.work.set(None);
     }

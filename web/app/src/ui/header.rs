@@ -135,7 +135,7 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
         move || {
             app.installable.get().then(|| {
                 button()
-                    .class("command")
+                    .class("command command-install")
                     .attr("type", "button")
                     .on(ev::click, move |_| pwa::install(app))
                     .child((

@@ -8,13 +8,20 @@ use outpost_protocol::DeviceKind;
 use crate::pwa;
 use crate::state::App;
 
+/// What holds for every model.
+const EVERY_ANSWER: &str = "Every answer is a draft. Check it before you use it.";
+
 /// All of them; most of the time one or none.
 pub fn notices(app: App) -> impl IntoView {
+    // One line is always there, so that nothing moves when a model says something of its own.
     let of_model = move || {
         let text = app
             .model
             .with(|model| model.as_ref().and_then(|model| model.notice.clone()));
-        text.map(|text| p().class("notice notice-model").child(text))
+        match text {
+            Some(text) => p().class("notice notice-model").child(text).into_any(),
+            None => p().class("notice").child(EVERY_ANSWER).into_any(),
+        }
     };
     let processor = move || {
         let why = app.adapter.with(|adapter| {
