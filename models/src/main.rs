@@ -26,6 +26,7 @@ use error::Result;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    quieten_mesa();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has seen enough.
@@ -34,6 +35,15 @@ fn main() -> ExitCode {
             eprintln!("error: {}", error.one_line());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Where there is no desktop, Mesa's device-select layer asks for a Wayland display and prints `error:` lines of its own,
+/// which would break this command's promise of a single one. Without a desktop it has nothing to select by.
+fn quieten_mesa() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 

@@ -75,11 +75,11 @@ impl ComputeDevice {
     #[cfg(not(target_family = "wasm"))]
     async fn gpu() -> Result<Self> {
         GPU.get_or_init(|| {
-            let options = Device::wgpu_options().tasks_max(TASKS_MAX);
-            // Probing OpenGL as well prints errors on machines without a display.
-            #[cfg(target_os = "linux")]
-            let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
-            Self::opened(options.init_with_setup())
+            Self::opened(
+                Device::wgpu_options()
+                    .tasks_max(TASKS_MAX)
+                    .init_with_setup(),
+            )
         })
         .clone()
     }
