@@ -21,7 +21,8 @@ use crate::places::Places;
 const USAGE: &str = "\
 cargo xtask serve [--port N] [--no-build] [--dir DIR]   build everything and serve the page on localhost
 cargo xtask build [--npm]                               build the page; with --npm, the npm package in pkg/ too
-cargo xtask test [--fast] [--update-screenshots]        run every check and test; --fast: what needs no browser
+cargo xtask test [--fast] [--only WORD]                 run every check and test; --fast: what needs no browser;
+                 [--update-screenshots]                 --only: the steps whose name contains the word
 cargo xtask ci                                          the same as test, from a lock file that must be current
 cargo xtask tidy                                        only the rules about the source tree
 cargo xtask setup                                       only install what building and testing need";
@@ -108,6 +109,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, lexopt::Erro
             while let Some(argument) = parser.next()? {
                 match argument {
                     Long("fast") => options.fast = true,
+                    Long("only") => options.only = Some(parser.value()?.string()?),
                     Long("update-screenshots") => options.update_screenshots = true,
                     other => return Err(other.unexpected()),
                 }

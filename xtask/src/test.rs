@@ -20,7 +20,7 @@ const SMALL_PACKAGES: [&str; 2] = ["outpost-protocol", "xtask"];
 const BROWSER_TEST_TIMEOUT_S: &str = "900";
 
 /// What to run.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Only what needs no browser and no WebAssembly.
     pub fast: bool,
@@ -28,6 +28,8 @@ pub struct Options {
     pub locked: bool,
     /// Write the README's screenshots anew.
     pub update_screenshots: bool,
+    /// Only the steps whose name contains this.
+    pub only: Option<String>,
 }
 
 struct Step {
@@ -84,7 +86,22 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
     } else {
         &BROWSER_STEPS[..]
     };
-    let steps: Vec<&Step> = STEPS.iter().chain(browser_steps).collect();
+    let wanted = |step: &&Step| {
+        options
+            .only
+            .as_ref()
+            .is_none_or(|word| step.name.contains(word.as_str()))
+    };
+    let steps: Vec<&Step> = STEPS.iter().chain(browser_steps).filter(wanted).collect();
+    if steps.is_empty() {
+        let names: Vec<&str> = STEPS
+            .iter()
+            .chain(browser_steps)
+            .map(|step| step.name)
+            .collect();
+        return Err(Failure::arguments("no step has such a name")
+            .remedy(format!("the steps are: {}", names.join("; "))));
+    }
     let begun = Instant::now();
     let mut times = Vec::new();
     for (index, step) in steps.iter().enumerate() {

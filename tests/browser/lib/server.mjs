@@ -11,7 +11,8 @@ export async function startServer(port = 0) {
   });
   let complaint = "";
   child.stderr.on("data", (chunk) => (complaint += chunk));
-  const exited = once(child, "exit");
+  child.on("error", (error) => (complaint += error.message));
+  const exited = once(child, "close");
   const first = createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   const line = await Promise.race([first, exited.then(() => ({ value: undefined }))]);
   if (!line.value?.startsWith("http://")) {

@@ -54,6 +54,8 @@ fn describe(made: &Path, target: &Path) -> Result<()> {
         Failure::new(format!("wasm-pack's package.json cannot be read: {error}"))
     })?;
     description["name"] = json!("outpost");
+    description["description"] =
+        json!("A medical language model in a web page: MedGemma on WebGPU, with no server");
     if let Some(shipped) = description["files"].as_array_mut() {
         shipped.extend([json!("worker.js"), json!("engine/")]);
     }

@@ -83,12 +83,13 @@ fn optimise(places: &Places, wasm: &Path) -> Result<()> {
     let kept = kept_result(places, &files::read(wasm)?)?;
     if !kept.is_file() {
         let unfinished = kept.with_extension("part");
+        eprintln!("    wasm-opt on {}", wasm.display());
         let optimised = Run::new(places, wasm_opt)?
             .args(WASM_OPT_FLAGS)
             .arg(wasm)
             .arg("-o")
             .arg(&unfinished)
-            .run();
+            .output();
         if optimised.is_err() {
             eprintln!("    this wasm-opt is too old for the module: the page will be larger");
             return Ok(());

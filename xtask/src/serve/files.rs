@@ -1,82 +1,121 @@
 //! From an address to the bytes of a file, whole or a range of it.
 
-use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::fs::{File, Metadata};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
-
-use tiny_http::{Header, Response, StatusCode};
+use std::time::UNIX_EPOCH;
 
 use super::headers;
 
 /// An answer whose body is read while it is sent.
-pub type Answer = Response<Box<dyn Read + Send>>;
+pub struct Answer {
+    /// Number and reason.
+    pub status: &'static str,
+    /// All but those of the connection itself.
+    pub headers: Vec<(&'static str, String)>,
+    /// What follows the head; may hold more than `bytes`.
+    pub body: Box<dyn Read>,
+    /// Length of the body.
+    pub bytes: u64,
+}
 
-/// Answers with the file that `url` names below `folder`, or the part of it that `range` asks for.
-pub fn respond(folder: &Path, url: &str, range: Option<&str>) -> Answer {
-    let Some(path) = locate(folder, url) else {
-        return plain(404, "there is no such file\n");
+/// The headers of a request that change what is answered.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    /// `Range`: only a part is wanted.
+    pub range: Option<String>,
+    /// `If-None-Match`: nothing is wanted if the file is still this one.
+    pub if_none_match: Option<String>,
+}
+
+/// Answers with the file that `target` names below `folder`, or the part of it that is asked for.
+pub fn respond(folder: &Path, target: &str, conditions: &Conditions) -> Answer {
+    let missing = || plain("404 Not Found", "there is no such file\n");
+    let Some(path) = locate(folder, target) else {
+        return missing();
     };
-    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    let Ok((bytes, mut file)) = opened else {
-        return plain(404, "there is no such file\n");
+    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+    let Ok((metadata, mut file)) = opened else {
+        return missing();
     };
-    let content_type = headers::content_type(&path);
-    match range.map_or(Part::Whole, |range| part(range, bytes)) {
-        Part::Whole => answer(200, content_type, Box::new(file), bytes),
-        Part::Range(range) => {
-            let length = range.end() - range.start() + 1;
-            if file.seek(SeekFrom::Start(*range.start())).is_err() {
-                return plain(500, "the file cannot be read\n");
-            }
-            answer(206, content_type, Box::new(file.take(length)), length).with_header(header(
-                "Content-Range",
-                &format!("bytes {}-{}/{bytes}", range.start(), range.end()),
-            ))
-        }
-        Part::Outside => plain(416, "the file has no such range\n")
-            .with_header(header("Content-Range", &format!("bytes */{bytes}"))),
+    let tag = entity_tag(&metadata);
+    if conditions.if_none_match.as_ref() == Some(&tag) {
+        return answer("304 Not Modified", Box::new(std::io::empty()), 0).with("ETag", tag);
     }
+    let bytes = metadata.len();
+    let content_type = headers::content_type(&path);
+    let found = match conditions
+        .range
+        .as_deref()
+        .map_or(Part::Whole, |range| part(range, bytes))
+    {
+        Part::Whole => answer("200 OK", Box::new(file), bytes),
+        Part::Range(range) => {
+            if file.seek(SeekFrom::Start(*range.start())).is_err() {
+                return missing();
+            }
+            let length = range.end() - range.start() + 1;
+            answer("206 Partial Content", Box::new(file), length).with(
+                "Content-Range",
+                format!("bytes {}-{}/{bytes}", range.start(), range.end()),
+            )
+        }
+        Part::Outside => {
+            return plain("416 Range Not Satisfiable", "the file has no such range\n")
+                .with("Content-Range", format!("bytes */{bytes}"));
+        }
+    };
+    found
+        .with("Content-Type", content_type.to_owned())
+        .with("Accept-Ranges", "bytes".to_owned())
+        .with("ETag", tag)
 }
 
 /// A short text.
-pub fn plain(status: u16, text: &'static str) -> Answer {
-    answer(
-        status,
-        "text/plain; charset=utf-8",
-        Box::new(Cursor::new(text)),
-        text.len() as u64,
+pub fn plain(status: &'static str, text: &'static str) -> Answer {
+    answer(status, Box::new(text.as_bytes()), text.len() as u64).with(
+        "Content-Type",
+        headers::content_type(Path::new("a.txt")).to_owned(),
     )
 }
 
-fn answer(status: u16, content_type: &str, body: Box<dyn Read + Send>, bytes: u64) -> Answer {
-    let fixed = headers::ALWAYS
+fn answer(status: &'static str, body: Box<dyn Read>, bytes: u64) -> Answer {
+    let headers = headers::ALWAYS
         .iter()
-        .map(|(name, value)| header(name, value));
-    let own = [
-        header("Content-Type", content_type),
-        header("Accept-Ranges", "bytes"),
-    ];
-    Response::new(
-        StatusCode(status),
-        fixed.chain(own).collect(),
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect();
+    Answer {
+        status,
+        headers,
         body,
-        usize::try_from(bytes).ok(),
-        None,
+        bytes,
+    }
+}
+
+impl Answer {
+    fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// Changes whenever a file is written anew.
+fn entity_tag(metadata: &Metadata) -> String {
+    let written = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!(
+        "\"{:x}-{:x}\"",
+        metadata.len(),
+        written.map_or(0, |time| time.as_nanos())
     )
-    // With a known length there is no reason to send in chunks.
-    .with_chunked_threshold(usize::MAX)
 }
 
-#[allow(clippy::expect_used)]
-fn header(name: &str, value: &str) -> Header {
-    // Names and values are written in this module: ASCII without line breaks.
-    Header::from_bytes(name, value).expect("headers of this server are ASCII")
-}
-
-/// The file for an address, if it lies below `folder`. A folder stands for its index.html.
-fn locate(folder: &Path, url: &str) -> Option<PathBuf> {
-    let address = url.split(['?', '#']).next().unwrap_or_default();
+/// The file for a request's target, if it lies below `folder`. A folder stands for its index.html.
+fn locate(folder: &Path, target: &str) -> Option<PathBuf> {
+    let address = target.split(['?', '#']).next().unwrap_or_default();
     let relative = percent_decode(address.strip_prefix('/')?)?;
     let relative = Path::new(&relative);
     if !relative

@@ -1,13 +1,12 @@
 //! A small static server for localhost, with the security headers of a real one.
 
+mod connection;
 mod files;
 mod headers;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
-
-use tiny_http::{Method, Request, Server};
 
 use crate::build;
 use crate::error::{Failure, Result};
@@ -16,9 +15,6 @@ use crate::places::Places;
 /// The port where one is not named: the first free one from here on.
 const FIRST_PORT: u16 = 8787;
 const PORTS_TRIED: u16 = 20;
-
-/// A browser opens six connections to one address.
-const THREADS: usize = 6;
 
 /// How to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +47,14 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
         return Err(Failure::new(format!("{} holds no page", folder.display()))
             .remedy("run `cargo xtask build` first"));
     }
-    let (server, port) = listen(options.port)?;
+    let (listener, port) = listen(options.port)?;
     println!("http://localhost:{port}");
     eprintln!("    serving {}; Ctrl-C stops it", folder.display());
-    serve(&Arc::new(server), &folder);
+    serve(&listener, folder);
     Ok(())
 }
 
-fn listen(port: Option<u16>) -> Result<(Server, u16)> {
+fn listen(port: Option<u16>) -> Result<(TcpListener, u16)> {
     let candidates = match port {
         Some(port) => port..=port,
         None => FIRST_PORT..=FIRST_PORT + PORTS_TRIED,
@@ -66,48 +62,25 @@ fn listen(port: Option<u16>) -> Result<(Server, u16)> {
     let mut refusal = String::new();
     for port in candidates {
         // Localhost alone: what is served here is for this machine.
-        match Server::http(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
-            Ok(server) => {
-                let port = server
-                    .server_addr()
-                    .to_ip()
-                    .map_or(port, |address| address.port());
-                return Ok((server, port));
-            }
+        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        match bound.and_then(|listener| Ok((listener.local_addr()?.port(), listener))) {
+            Ok((port, listener)) => return Ok((listener, port)),
             Err(error) => refusal = format!("port {port} cannot be used: {error}"),
         }
     }
     Err(Failure::new(refusal).remedy("choose another with --port"))
 }
 
-fn serve(server: &Arc<Server>, folder: &Path) {
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                while let Ok(request) = server.recv() {
-                    answer(request, folder);
-                }
-            });
-        }
-    });
-}
-
-fn answer(request: Request, folder: &Path) {
-    let header = |name: &'static str| {
-        request
-            .headers()
-            .iter()
-            .find(|header| header.field.equiv(name))
-            .map(|header| header.value.as_str().to_owned())
-    };
-    let response = match request.method() {
-        Method::Get | Method::Head => {
-            files::respond(folder, request.url(), header("Range").as_deref())
-        }
-        _ => files::plain(405, "only GET and HEAD are answered here\n"),
-    };
-    // A browser that goes away in the middle of an answer is no error of the server.
-    let _ = request.respond(response);
+/// A thread for each connection, so that no browser that reads slowly keeps another one waiting.
+fn serve(listener: &TcpListener, folder: PathBuf) {
+    let folder = Arc::new(folder);
+    for stream in listener.incoming().flatten() {
+        let folder = Arc::clone(&folder);
+        std::thread::spawn(move || {
+            // A browser that goes away in the middle of an answer is no error of the server.
+            let _ = connection::answer(&stream, &folder);
+        });
+    }
 }
 
 #[cfg(test)]
@@ -118,35 +91,81 @@ mod tests {
 
     use super::*;
 
+    fn ask(port: u16, request: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     #[test]
-    fn a_real_connection_gets_headers_and_body() {
+    fn a_real_connection_gets_status_headers_and_body() {
         let folder = std::env::temp_dir().join(format!("outpost-serve-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("index.html"), "hello").unwrap();
-        let (server, port) = listen(Some(0)).unwrap();
-        let server = Arc::new(server);
-        let serving = Arc::clone(&server);
+        let (listener, port) = listen(Some(0)).unwrap();
         let page = folder.clone();
-        let thread = std::thread::spawn(move || serve(&serving, &page));
+        std::thread::spawn(move || serve(&listener, page));
 
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // A connection that says nothing keeps nobody waiting.
+        let _silent: Vec<TcpStream> = (0..20)
+            .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap())
+            .collect();
+
+        let whole = ask(port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert!(whole.starts_with("HTTP/1.1 200 OK\r\n"), "{whole}");
         assert!(
-            answer.contains("Cross-Origin-Opener-Policy: same-origin"),
-            "{answer}"
+            whole.contains("Cross-Origin-Opener-Policy: same-origin\r\n"),
+            "{whole}"
         );
-        assert!(answer.contains("Content-Length: 5"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+        assert!(whole.contains("Content-Length: 5\r\n"), "{whole}");
+        assert!(whole.ends_with("\r\n\r\nhello"), "{whole}");
 
-        for _ in 0..THREADS {
-            server.unblock();
+        let tag = whole
+            .lines()
+            .find_map(|line| line.strip_prefix("ETag: "))
+            .unwrap();
+        let known = ask(
+            port,
+            &format!("GET / HTTP/1.1\r\nIf-None-Match: {tag}\r\n\r\n"),
+        );
+        assert!(
+            known.starts_with("HTTP/1.1 304 Not Modified\r\n"),
+            "{known}"
+        );
+        assert!(known.ends_with("\r\n\r\n"), "{known}");
+
+        let part = ask(port, "GET /index.html HTTP/1.1\r\nRange: bytes=1-3\r\n\r\n");
+        assert!(
+            part.starts_with("HTTP/1.1 206 Partial Content\r\n"),
+            "{part}"
+        );
+        assert!(part.contains("Content-Range: bytes 1-3/5\r\n"), "{part}");
+        assert!(part.ends_with("\r\n\r\nell"), "{part}");
+
+        let head = ask(port, "HEAD / HTTP/1.1\r\n\r\n");
+        assert!(
+            head.contains("Content-Length: 5\r\n") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+
+        for (request, status) in [
+            ("POST / HTTP/1.1\r\n\r\n", "405"),
+            ("GET /../secret HTTP/1.1\r\n\r\n", "404"),
+            ("GET /index.html HTTP/1.1\r\nRange: bytes=9-\r\n\r\n", "416"),
+            ("nonsense\r\n\r\n", "400"),
+        ] {
+            let answer = ask(port, request);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{request}: {answer}"
+            );
+            assert!(
+                answer.contains("Content-Security-Policy: "),
+                "{request}: {answer}"
+            );
         }
-        thread.join().unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
