@@ -208,11 +208,13 @@ impl Client {
     /// The Worker died. Its calls fail; it starts again once by itself, and again when something is asked.
     fn failed(&self, detail: &str) {
         let detail = detail.trim_start_matches("Uncaught ");
-        let again = !self.0.failed_before.replace(true);
-        let remedy = match again {
-            true => "It starts again by itself. Then send your question once more.",
-            false => {
-                "Load the page again. If that does not help, restart the browser or choose a smaller model."
+        let was_ready = self.0.loaded.borrow().is_some();
+        let again = was_ready && !self.0.failed_before.replace(true);
+        let remedy = match (was_ready, again) {
+            (true, true) => "It starts again by itself. Then send your question once more.",
+            (true, false) => "Load the page again. If that does not help, choose a smaller model.",
+            (false, _) => {
+                "Check the connection and try again. If that does not help, update this browser."
             }
         };
         self.replace_worker(

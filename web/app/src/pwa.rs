@@ -78,35 +78,26 @@ async fn register(
     JsFuture::from(promise).await?.dyn_into()
 }
 
+/// Follows this version and later ones as they are stored.
 fn watch(app: App, container: &ServiceWorkerContainer, registration: ServiceWorkerRegistration) {
-    let look = {
-        let (container, registration) = (container.clone(), registration.clone());
-        move || {
-            app.offline_ready.set(registration.active().is_some());
-            // Without a controller this is the first visit: nothing is being replaced.
-            app.update_waiting
-                .set(registration.waiting().is_some() && container.controller().is_some());
-        }
+    let container = container.clone();
+    let look = move |registration: &ServiceWorkerRegistration| {
+        app.offline_ready.set(registration.active().is_some());
+        // Without a controller this is the first visit: nothing is being replaced.
+        let replaces = registration.waiting().is_some() && container.controller().is_some();
+        app.update_waiting.set(replaces);
     };
-    look();
-    let updating = registration.clone();
-    EventListener::new(&registration, "updatefound", move |_| {
-        let Some(installing) = updating.installing() else {
+    let follow = move |registration: &ServiceWorkerRegistration| {
+        look(registration);
+        let Some(installing) = registration.installing() else {
             return;
         };
-        let look = look.clone();
-        EventListener::new(&installing, "statechange", move |_| look()).forget();
-    })
-    .forget();
-    if let Some(installing) = registration.installing() {
-        let (container, registration) = (container.clone(), registration.clone());
-        EventListener::new(&installing, "statechange", move |_| {
-            app.offline_ready.set(registration.active().is_some());
-            app.update_waiting
-                .set(registration.waiting().is_some() && container.controller().is_some());
-        })
-        .forget();
-    }
+        let (look, registration) = (look.clone(), registration.clone());
+        EventListener::new(&installing, "statechange", move |_| look(&registration)).forget();
+    };
+    follow(&registration);
+    let found = registration.clone();
+    EventListener::new(&registration, "updatefound", move |_| follow(&found)).forget();
 }
 
 /// A page that was controlled and changes hands has been updated on request. A first visit only gets its controller.

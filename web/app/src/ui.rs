@@ -5,6 +5,7 @@
 
 mod composer;
 mod conversation;
+mod files;
 mod header;
 mod icons;
 mod models;

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-GROUND, INK, OVERSAMPLING = "#0d4f56", "#f4f5f1", 4
+GROUND, INK, OVERSAMPLING = "#0d4f56", "#f4f5f1", 8
 
 
 def draw(size: int, scale: float, corner: float) -> Image.Image:
@@ -29,7 +29,8 @@ def draw(size: int, scale: float, corner: float) -> Image.Image:
     left, top = at(256 - 90, 250 - 90)
     right, bottom = at(256 + 90, 250 + 90)
     pen.ellipse((left - half, top - half, right + half, bottom + half), outline=INK, width=round(2 * half))
-    return picture.resize((size, size), Image.Resampling.LANCZOS)
+    # Two colours and what lies between them: a palette holds it.
+    return picture.resize((size, size), Image.Resampling.LANCZOS).quantize(64, Image.Quantize.FASTOCTREE)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ pub fn receive(message: &JsValue) {
     let attachments = attachments
         .ok()
         .and_then(|value| value.dyn_into().ok())
-        .unwrap_or_else(Array::new);
+        .unwrap_or_default();
     DESK.with(|desk| desk.take(call, attachments));
 }
 
@@ -116,7 +116,7 @@ async fn work(mut calls: UnboundedReceiver<(Task, Request, Array)>) {
             true => Err(Problem::Cancelled),
             false => host.handle(&task, request, attachments).await,
         };
-        let is_lost = matches!(outcome, Err(Problem::DeviceLost { .. }));
+        let is_lost = outcome == Err(Problem::DeviceLost);
         task.send(outcome.unwrap_or_else(Problem::into_event));
         DESK.with(|desk| desk.marks.borrow_mut().remove(&task.id));
         if is_lost {

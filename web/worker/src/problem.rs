@@ -18,13 +18,8 @@ pub enum Problem {
         /// What to do now.
         remedy: String,
     },
-    /// The GPU is lost: this Worker cannot compute on it any more.
-    DeviceLost {
-        /// What happened.
-        message: String,
-        /// What to do now.
-        remedy: String,
-    },
+    /// The GPU is lost: this Worker cannot compute on it any more. The page replaces it.
+    DeviceLost,
     /// The person stopped it.
     Cancelled,
 }
@@ -68,9 +63,11 @@ impl Problem {
     /// The event that ends a call with this problem.
     pub fn into_event(self) -> Event {
         match self {
-            Self::Failed { message, remedy } | Self::DeviceLost { message, remedy } => {
-                Event::Failed { message, remedy }
-            }
+            Self::Failed { message, remedy } => Event::Failed { message, remedy },
+            Self::DeviceLost => Event::failed(
+                "The graphics processor stopped.",
+                "It starts again by itself. Then send your question once more.",
+            ),
             Self::Cancelled => Event::Cancelled,
         }
     }
@@ -87,29 +84,25 @@ impl From<outpost_engine::error::Error> for Problem {
         }
         let text = error.to_string();
         let (message, remedy) = text.rsplit_once("; ").unwrap_or((&text, "try again"));
-        let (message, remedy) = (sentence(message), sentence(remedy));
-        match &error {
-            outpost_engine::error::Error::Device { device, .. } if device != "CPU" => {
-                Self::DeviceLost { message, remedy }
-            }
-            _ => Self::Failed { message, remedy },
-        }
+        Self::new(sentence(message), sentence(remedy))
     }
 }
 
-/// With a capital letter and a full stop.
+/// With a capital letter and a full stop. A first word that is a name of a file stays as it is.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
+    let word = text.split([' ', ',']).next().unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) {
         ""
     } else {
         "."
     };
-    format!("{first}{}{end}", letters.as_str())
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if word.chars().all(char::is_alphabetic) => {
+            format!("{}{}{end}", first.to_uppercase(), letters.as_str())
+        }
+        _ => format!("{text}{end}"),
+    }
 }
 
 /// An exception's name, such as `NotFoundError`.

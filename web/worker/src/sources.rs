@@ -43,10 +43,8 @@ impl ByteSource for HandleSource {
             .map_err(|problem| Error::Read {
                 label: self.label().to_owned(),
                 detail: match problem {
-                    Problem::Failed { message, .. } | Problem::DeviceLost { message, .. } => {
-                        message
-                    }
-                    Problem::Cancelled => "stopped".to_owned(),
+                    Problem::Failed { message, .. } => message,
+                    other => format!("{other:?}"),
                 },
             })
     }

@@ -54,7 +54,12 @@ struct PlainMessage {
 /// # Errors
 /// A `TypeError` that says what makes no sense.
 pub fn parse(options: &JsValue) -> Result<(Request, Array, Option<AbortSignal>), JsValue> {
-    let wrong = |detail: String| JsValue::from(js_sys::TypeError::new(&detail));
+    let wrong = |detail: String| {
+        let error = js_sys::TypeError::new(&detail);
+        let remedy = "Give generate what GenerateOptions describes.";
+        let _ = Reflect::set(&error, &"remedy".into(), &remedy.into());
+        JsValue::from(error)
+    };
     // Pictures and the signal have no JSON form; they are left out here and read one by one below.
     let keep =
         Closure::<dyn Fn(String, JsValue) -> JsValue>::new(|key: String, value: JsValue| match key

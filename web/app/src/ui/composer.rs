@@ -2,13 +2,13 @@
 
 use gloo::events::{EventListener, EventListenerOptions};
 use leptos::ev;
-use leptos::html::{button, img, input, li, span, ul};
+use leptos::html::{button, img, li, span, ul};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{ClipboardEvent, DragEvent, File, FileList, KeyboardEvent};
 
 use super::SharedClient;
-use super::header::chosen_files;
+use super::files::{file_input, files};
 use super::icons::{self, icon};
 use crate::actions;
 use crate::state::App;
@@ -74,9 +74,7 @@ pub fn accept_dropped_files(app: App, client: SharedClient) {
 
 /// Returns whether there were any.
 fn take_files(app: App, client: SharedClient, list: Option<FileList>) -> bool {
-    let files: Vec<File> = list.map_or(Vec::new(), |list| {
-        (0..list.length()).filter_map(|i| list.get(i)).collect()
-    });
+    let files = files(list);
     let any = !files.is_empty();
     let (models, pictures): (Vec<File>, Vec<File>) = files
         .into_iter()
@@ -127,29 +125,22 @@ pub fn pictures(app: App) -> impl IntoView {
     }
 }
 
-/// The button that chooses pictures. The file input itself is what is pressed.
+/// The button that chooses pictures.
 pub fn attach_button(app: App) -> impl IntoView {
-    let files = NodeRef::<leptos::html::Input>::new();
-    let attach = move |_| {
-        let Some(input) = files.get_untracked() else {
-            return;
-        };
-        for file in chosen_files(&input) {
+    let attach = move |files: Vec<File>| {
+        for file in files {
             let name = file.name();
             actions::attach(app, file.into(), &name);
         }
     };
     span().class("attach file-command").child((
         icon(icons::PICTURE),
-        input()
-            .node_ref(files)
-            .attr("type", "file")
-            .attr("multiple", "")
-            .attr("accept", actions::ACCEPTED)
-            .attr("data-testid", "attach-image")
-            .attr("title", "Attach a picture")
-            .attr("aria-label", "Attach a picture")
-            .on(ev::change, attach),
+        file_input(
+            actions::ACCEPTED,
+            "Attach a picture",
+            Some("attach-image"),
+            attach,
+        ),
     ))
 }
 

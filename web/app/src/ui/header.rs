@@ -1,14 +1,21 @@
 //! The instrument panel: which model, how far it is, where it runs, what it takes.
 
 use leptos::ev;
-use leptos::html::{button, dd, div, dl, dt, input, span};
+use leptos::html::{button, dd, div, dl, dt, span};
 use leptos::prelude::*;
-use outpost_protocol::{DeviceKind, format};
+use outpost_protocol::{Adapter, DeviceKind, format};
 
+use super::files::file_input;
 use super::icons::{self, icon};
 use super::{SharedClient, models};
 use crate::state::App;
 use crate::{actions, pwa};
+
+/// Names of files that may hold a model.
+pub const MODEL_FILES: &str = ".gguf";
+/// What choosing them is called.
+pub const ADD_MODEL_FILES: &str =
+    "Add model files: a model and its picture file (mmproj), both .gguf";
 
 /// The read-outs.
 pub fn status(app: App) -> impl IntoView {
@@ -28,11 +35,15 @@ pub fn status(app: App) -> impl IntoView {
     };
     let runs_on = move || {
         app.adapter.with(|adapter| match adapter {
-            None => "\u{2013}".to_owned(),
-            Some(adapter) if adapter.kind == DeviceKind::Cpu => "Processor".to_owned(),
-            Some(adapter) if adapter.name.is_empty() => "Graphics processor".to_owned(),
-            Some(adapter) => adapter.name.clone(),
+            None => "\u{2013}",
+            Some(adapter) if adapter.kind == DeviceKind::Cpu => "Processor",
+            Some(_) => "Graphics processor",
         })
+    };
+    let adapter = move || {
+        let name =
+            |adapter: &Adapter| (adapter.kind == DeviceKind::Gpu).then(|| adapter.name.clone());
+        app.adapter.with(|adapter| adapter.as_ref().and_then(name))
     };
     let offline = move || {
         if app.offline_ready.get() {
@@ -62,7 +73,16 @@ pub fn status(app: App) -> impl IntoView {
             "readout readout-storage",
             span().attr("data-testid", "storage-used").child(stored),
         ),
-        readout("Runs on", "readout readout-wide", span().child(runs_on)),
+        readout(
+            "Runs on",
+            "readout readout-wide",
+            (
+                runs_on,
+                span()
+                    .class("readout-more")
+                    .child(move || adapter().unwrap_or("\u{a0}".to_owned())),
+            ),
+        ),
         readout(
             "Without network",
             "readout readout-wide",
@@ -83,12 +103,7 @@ fn readout(
 
 /// What can be done at any time.
 pub fn commands(app: App, client: SharedClient) -> impl IntoView {
-    let files = NodeRef::<leptos::html::Input>::new();
-    let import = move |_| {
-        if let Some(input) = files.get_untracked() {
-            client.with_value(|client| actions::import(app, client, chosen_files(&input)));
-        }
-    };
+    let import = move |files| client.with_value(|client| actions::import(app, client, files));
     let dialog = NodeRef::new();
     (
         button()
@@ -101,28 +116,13 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
                 icon(icons::NEW),
                 span().class("command-name").child("New conversation"),
             )),
-        // The file input itself is what is pressed, so that it works like any button everywhere.
         span().class("command file-command").child((
             icon(icons::ADD_FILE),
             span()
                 .class("command-name")
                 .attr("aria-hidden", "true")
                 .child("Add model files"),
-            input()
-                .node_ref(files)
-                .attr("type", "file")
-                .attr("multiple", "")
-                .attr("accept", ".gguf")
-                .attr("data-testid", "import-files")
-                .attr(
-                    "title",
-                    "Add model files: a model and its picture file (mmproj), both .gguf",
-                )
-                .attr(
-                    "aria-label",
-                    "Add model files: a model and its picture file (mmproj), both .gguf",
-                )
-                .on(ev::change, import),
+            file_input(MODEL_FILES, ADD_MODEL_FILES, Some("import-files"), import),
         )),
         button()
             .class("command")
@@ -146,13 +146,4 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
         },
         models::dialog(app, client, dialog),
     )
-}
-
-/// The files that were chosen; the input forgets them, so that the same ones can be chosen again.
-pub fn chosen_files(input: &web_sys::HtmlInputElement) -> Vec<web_sys::File> {
-    let files = input.files().map_or(Vec::new(), |list| {
-        (0..list.length()).filter_map(|i| list.get(i)).collect()
-    });
-    input.set_value("");
-    files
 }

@@ -6,6 +6,8 @@ use leptos::prelude::*;
 use outpost_protocol::{ModelInfo, format};
 
 use super::SharedClient;
+use super::files::file_input;
+use super::header::{ADD_MODEL_FILES, MODEL_FILES};
 use super::icons::{self, icon};
 use crate::actions;
 use crate::state::App;
@@ -36,6 +38,10 @@ pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl Int
             false => ul().class("model-list").child(rows).into_any(),
         }
     };
+    let add = move |files| {
+        close(node);
+        client.with_value(|client| actions::import(app, client, files));
+    };
     dialog_element().class("dialog").node_ref(node).attr("aria-labelledby", "models-title").child((
         div().class("dialog-head").child((
             h2().attr("id", "models-title").child("Models on this device"),
@@ -48,16 +54,19 @@ pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl Int
         )),
         list,
         h2().child("Add MedGemma"),
-        p().child((
-            "Google gives it to those who accept its terms. Fetch two files there, then press ",
-            strong().child("Add model files"),
-            " and choose both together:",
-        )),
+        p().child(
+            "Google gives it to those who accept its terms. Fetch two files there, and choose both together:",
+        ),
         ul().class("needed").child((
-            li().child("the model, 4-bit: its name ends in Q4_0.gguf or Q8_0.gguf"),
+            li().child("the model: its name ends in Q4_0.gguf (smaller) or Q8_0.gguf"),
             li().child("its picture file: its name begins with mmproj and ends in .gguf"),
         )),
         p().class("fine").child("Without the picture file it answers about text only. The files stay on this device."),
+        span().class("wide file-command").child((
+            icon(icons::ADD_FILE),
+            span().attr("aria-hidden", "true").child("Add model files"),
+            file_input(MODEL_FILES, ADD_MODEL_FILES, None, add),
+        )),
     ))
 }
 
@@ -95,23 +104,25 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
             strong().child(model.name),
             span().class("fine").child(facts),
         )),
-        button()
-            .class("link")
-            .attr("type", "button")
-            .attr("disabled", move || (in_use() || !free()).then_some(""))
-            .on(ev::click, choose)
-            .child(move || if in_use() { "In use" } else { "Use" }),
-        button()
-            .class("link")
-            .attr("type", "button")
-            .attr("disabled", move || (!free()).then_some(""))
-            .on(ev::click, remove)
-            .child(move || {
-                if asked.get() {
-                    "Remove it now"
-                } else {
-                    "Remove"
-                }
-            }),
+        span().class("model-actions").child((
+            button()
+                .class("link")
+                .attr("type", "button")
+                .attr("disabled", move || (in_use() || !free()).then_some(""))
+                .on(ev::click, choose)
+                .child(move || if in_use() { "In use" } else { "Use" }),
+            button()
+                .class("link")
+                .attr("type", "button")
+                .attr("disabled", move || (!free()).then_some(""))
+                .on(ev::click, remove)
+                .child(move || {
+                    if asked.get() {
+                        "Remove it now"
+                    } else {
+                        "Remove"
+                    }
+                }),
+        )),
     ))
 }

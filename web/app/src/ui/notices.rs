@@ -9,7 +9,7 @@ use crate::pwa;
 use crate::state::App;
 
 /// What holds for every model.
-const EVERY_ANSWER: &str = "Every answer is a draft. Check it before you use it.";
+const EVERY_ANSWER: &str = "Every answer is a draft. Please check it.";
 
 /// All of them; most of the time one or none.
 pub fn notices(app: App) -> impl IntoView {

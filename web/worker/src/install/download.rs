@@ -7,7 +7,7 @@ use outpost_engine::weights::limits::MAX_JSON_BYTES;
 use outpost_engine::weights::shards::{Manifest, Sha256Stream, Shard};
 use outpost_protocol::{DEMO_MANIFEST, DEMO_MODEL, ModelInfo, ModelState, Stage, Unit};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     Headers, ReadableStreamDefaultReader, ReadableStreamReadResult, RequestCache, RequestInit,
     Response, Url,
@@ -224,8 +224,11 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        // Ends the transfer if it goes on; nobody waits for that.
-        let _ = self.0.cancel();
+        // Ends the transfer if it goes on. One that has failed refuses, which changes nothing.
+        let ended = JsFuture::from(self.0.cancel());
+        spawn_local(async move {
+            let _ = ended.await;
+        });
     }
 }
 

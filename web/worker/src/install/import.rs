@@ -134,13 +134,14 @@ fn name_of(files: &[(Role, Gguf<FileSource>)]) -> String {
     name.chars().filter(|letter| !letter.is_control()).collect()
 }
 
-/// The same problem, naming the file.
+/// The same problem, naming the file if it does not.
 fn about(name: &str, problem: Problem) -> Problem {
     match problem {
-        Problem::Failed { message, .. } => Problem::new(
-            format!("\u{201c}{name}\u{201d} cannot be used. {message}"),
-            NEEDED,
-        ),
+        Problem::Failed { message, .. } if message.contains(name) => Problem::new(message, NEEDED),
+        Problem::Failed { message, .. } => {
+            let message = format!("\u{201c}{name}\u{201d} cannot be used. {message}");
+            Problem::new(message, NEEDED)
+        }
         other => other,
     }
 }
