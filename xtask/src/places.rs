@@ -23,7 +23,10 @@ pub struct Places {
 impl Places {
     /// Finds the folders from the environment.
     pub fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // At run time first: checkouts that share a target folder share this program too.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&here)
             .parent()
             .map(Path::to_path_buf)
             .ok_or_else(|| Failure::new("xtask does not lie in a workspace"))?;
