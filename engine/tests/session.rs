@@ -11,6 +11,7 @@ use outpost_engine::image::RgbImage;
 use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Engine, EngineOptions, Event, FinishReason, Flow, Outcome, Request};
+use outpost_engine::weights::WeightSource;
 
 fn random_model(context_tokens: usize, eyes: bool) -> Engine {
     let folder = case("random");
@@ -165,6 +166,14 @@ fn an_answer_that_fills_the_context_ends_there_and_says_so() {
     let outcome = answer(&mut engine, &request, &[]).unwrap();
     assert_eq!(outcome.finish_reason, FinishReason::Context);
     assert_eq!(outcome.prompt_tokens + outcome.token_ids.len(), 40);
+}
+
+#[test]
+fn a_context_beyond_what_the_model_was_made_for_is_cut_to_it() {
+    let engine = random_model(usize::MAX, false);
+    let asked = golden::gguf(&case("random").join("model-f32.gguf"));
+    let made_for = asked.metadata().u64("gemma3.context_length").unwrap();
+    assert_eq!(engine.stats().context_tokens as u64, made_for);
 }
 
 #[test]

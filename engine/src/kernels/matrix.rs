@@ -11,7 +11,7 @@ use burn::backend::Dispatch;
 
 /// Largest part of a piece. Half of WebGPU's default binding limit, and the most that the host's heap
 /// holds of a matrix while it is loaded.
-const PIECE_BYTES: u64 = 64 << 20;
+pub const PIECE_BYTES: u64 = 64 << 20;
 
 /// Pieces start at a multiple of this many rows, so that each begins on a whole word.
 const ROW_STEP: u64 = 64;
@@ -107,6 +107,11 @@ impl Matrix {
     /// Number of columns.
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// Whether one piece holds all of it.
+    pub fn is_whole(&self) -> bool {
+        self.pieces.len() == 1
     }
 
     /// Bytes on the device.

@@ -12,7 +12,7 @@ mod params;
 
 pub use device::{ComputeDevice, DeviceChoice, DeviceKind};
 pub use gpu::dispatches;
-pub use matrix::Matrix;
+pub use matrix::{Matrix, PIECE_BYTES};
 pub use params::{Activation, AttentionParams};
 
 use burn::backend::Dispatch;

@@ -39,10 +39,11 @@ pub struct Decoder {
     norm: Tensor<1>, // [hidden]
     angles_full: Tensor<1>,
     angles_sliding: Tensor<1>,
+    context_tokens: usize,
 }
 
 impl Decoder {
-    /// Loads all weights; `context_tokens` positions get rotary angles.
+    /// Loads all weights; `context_tokens` positions will be usable, or as many as the model was made for.
     pub fn load(loader: &mut Loader<'_>, context_tokens: usize) -> Result<Self> {
         let vocab_size = loader
             .source()
@@ -72,6 +73,8 @@ impl Decoder {
             })
             .collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("output_norm.weight", &[hidden])?;
+        // Bounded by the model, so that no request makes tables without end.
+        let context_tokens = context_tokens.clamp(1, config.max_positions);
         let device = loader.device().burn();
         let dim = config.head_dim;
         Ok(Self {
@@ -87,6 +90,7 @@ impl Decoder {
             output,
             layers,
             norm,
+            context_tokens,
             config,
         })
     }
@@ -94,6 +98,11 @@ impl Decoder {
     /// The model's shape.
     pub fn config(&self) -> &TextConfig {
         &self.config
+    }
+
+    /// Positions that have rotary angles.
+    pub fn context_tokens(&self) -> usize {
+        self.context_tokens
     }
 
     /// Bytes of an embedding that only looks up inputs; 0 where it is the output matrix too.

@@ -68,7 +68,10 @@ impl KvCache {
         let width = config.kv_heads * config.head_dim;
         let capacity = |layer: usize| {
             if config.is_sliding(layer) {
-                (config.sliding_window + chunk_tokens).min(context_tokens)
+                config
+                    .sliding_window
+                    .saturating_add(chunk_tokens)
+                    .min(context_tokens)
             } else {
                 context_tokens
             }

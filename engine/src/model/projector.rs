@@ -6,7 +6,7 @@ use super::config::VisionConfig;
 use super::loader::Loader;
 use super::trace::Trace;
 use crate::error::{Error, Result};
-use crate::kernels::{Matrix, average_pool, rms_norm};
+use crate::kernels::{Matrix, PIECE_BYTES, average_pool, rms_norm};
 use crate::weights::BlockType;
 
 /// Epsilon of the norm before the projection, which files do not store.
@@ -33,9 +33,18 @@ impl Projector {
                 remedy: "use an mmproj file whose projection is F16, BF16 or F32".to_owned(),
             });
         }
+        let norm = loader.vector("mm.soft_emb_norm.weight", &[config.hidden_size])?;
+        let weight = loader.matrix(name, config.hidden_size, config.text_hidden_size)?;
+        if !weight.is_whole() {
+            return Err(Error::LimitExceeded {
+                what: format!("the size of tensor `{name}` in bytes"),
+                value: weight.bytes(),
+                limit: PIECE_BYTES,
+            });
+        }
         Ok(Self {
-            norm: loader.vector("mm.soft_emb_norm.weight", &[config.hidden_size])?,
-            weight: loader.matrix(name, config.hidden_size, config.text_hidden_size)?,
+            norm,
+            weight,
             side: config.side(),
             pool: config.pool,
         })

@@ -102,7 +102,7 @@ impl Engine {
         let device = ComputeDevice::open(options.device).await?;
         let model = MedGemma::load(text, vision, options.context_tokens, &device, progress)?;
         let config = model.decoder().config();
-        let context_tokens = options.context_tokens.min(config.max_positions).max(1);
+        let context_tokens = model.decoder().context_tokens();
         let image_tokens = model
             .vision()
             .map_or(0, |vision| vision.config().image_tokens());
