@@ -11,9 +11,11 @@ mod golden;
 use std::path::{Path, PathBuf};
 
 use golden::{Tensors, assert_close, gguf, greedy, picture};
+use outpost_engine::kernels::CacheType;
 use outpost_engine::kernels::DeviceChoice::{self, Cpu, Gpu};
-use outpost_engine::session::Engine;
-use outpost_engine::weights::Gguf;
+use outpost_engine::session::{Engine, EngineOptions};
+use outpost_engine::tokenizer::Tokenizer;
+use outpost_engine::weights::{Gguf, WeightSource};
 
 /// Greatest difference of a logit, as part of the largest logit.
 const LOGITS: f32 = 2e-3;
@@ -34,10 +36,23 @@ fn largest(values: &[f32]) -> f32 {
 }
 
 /// `kind` names the reference, `text` and `vision` are the files.
-fn check(kind: &str, text: &Gguf<Vec<u8>>, vision: &Gguf<Vec<u8>>, device: DeviceChoice) {
+fn check(kind: &str, text: &Gguf<Vec<u8>>, vision: Gguf<Vec<u8>>, device: DeviceChoice) {
+    let options = EngineOptions {
+        device,
+        ..EngineOptions::default()
+    };
+    check_with(kind, text, vision, options);
+}
+
+fn check_with(kind: &str, text: &Gguf<Vec<u8>>, vision: Gguf<Vec<u8>>, options: EngineOptions) {
+    let device = options.device;
     let expected = Tensors::open(&demo("golden.safetensors"));
     let image = picture(&demo(&expected.metadata("image")));
-    let mut engine = pollster::block_on(Engine::load(text, Some(vision), device, &mut ())).unwrap();
+    let vision = Box::new(vision);
+    let tokenizer = Tokenizer::from_metadata(text.metadata()).unwrap();
+    let mut progress = ();
+    let loading = Engine::load_with(text, Some(vision), tokenizer, options, &mut progress);
+    let mut engine = pollster::block_on(loading).unwrap();
     for (prompt, images) in [("text", &[][..]), ("image", std::slice::from_ref(&image))] {
         let what = format!("demo {kind} {prompt} {device:?}");
         let tokens = expected.ids(&format!("{kind}.{prompt}.tokens"));
@@ -64,7 +79,7 @@ fn check(kind: &str, text: &Gguf<Vec<u8>>, vision: &Gguf<Vec<u8>>, device: Devic
 
 fn check_file(kind: &str, device: DeviceChoice) {
     let text = gguf(&demo(&format!("demo-{kind}.gguf")));
-    check(kind, &text, &gguf(&demo("mmproj-demo-f16.gguf")), device);
+    check(kind, &text, gguf(&demo("mmproj-demo-f16.gguf")), device);
 }
 
 /// Every BF16 and F16 number is an F32 number, so the reference is the same.
@@ -73,7 +88,7 @@ fn check_widened(device: DeviceChoice) {
     check(
         "bf16",
         &widen("demo-bf16.gguf"),
-        &widen("mmproj-demo-f16.gguf"),
+        widen("mmproj-demo-f16.gguf"),
         device,
     );
 }
@@ -104,4 +119,18 @@ fn q8_0_gives_the_answers_of_its_dequantised_values() {
 fn q4_0_gives_the_answers_of_its_dequantised_values() {
     check_file("q4_0", Cpu);
     check_file("q4_0", Gpu);
+}
+
+/// Keys and values are rounded to eleven bits, and a trained model does not mind.
+#[test]
+fn a_cache_in_half_precision_gives_the_references_answers() {
+    for device in [Cpu, Gpu] {
+        let options = EngineOptions {
+            device,
+            cache: Some(CacheType::F16),
+            ..EngineOptions::default()
+        };
+        let text = gguf(&demo("demo-q8_0.gguf"));
+        check_with("q8_0", &text, gguf(&demo("mmproj-demo-f16.gguf")), options);
+    }
 }

@@ -29,6 +29,11 @@ fn attention_matches_the_reference() {
 }
 
 #[test]
+fn rings_hold_what_was_stored_and_attention_reads_them() {
+    pollster::block_on(cases::cached_attention_matches());
+}
+
+#[test]
 fn elementwise_work_matches_the_reference() {
     pollster::block_on(cases::elementwise_matches());
 }

@@ -122,6 +122,7 @@ fn check_chunks(device: DeviceChoice) {
             device,
             chunk_tokens,
             context_tokens: 164,
+            cache: None,
         };
         let mmproj = folder.join("mmproj-f32.gguf");
         let mut engine = engine_with(&folder.join("model-f32.gguf"), Some(&mmproj), options);

@@ -20,6 +20,7 @@ fn random_model(context_tokens: usize, eyes: bool) -> Engine {
         device: DeviceChoice::Cpu,
         context_tokens,
         chunk_tokens: 8,
+        cache: None,
     };
     engine_with(
         &folder.join("model-f32.gguf"),

@@ -43,7 +43,7 @@ pub fn engine(args: &ModelArgs, device: DeviceChoice) -> Result<Loaded> {
     };
     let engine = pollster::block_on(Engine::load_with(
         model.text.as_ref(),
-        model.vision.as_deref(),
+        model.vision,
         tokenizer,
         options,
         &mut progress,

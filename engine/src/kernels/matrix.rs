@@ -4,25 +4,28 @@ use burn::tensor::{DType, Int, Shape, Tensor, TensorData};
 
 use super::device::ComputeDevice;
 use super::ops::EngineOps;
-use super::params::{EmbedParams, LinearParams};
+use super::params::{EmbedParams, LinearParams, Planes};
 use crate::error::{Error, Result};
 use crate::weights::{BlockType, Part, TensorInfo, WeightSource};
 use burn::backend::Dispatch;
 
-/// Largest part of a piece. Half of WebGPU's default binding limit, and the most that the host's heap
+/// Most bytes of a piece. Half of WebGPU's default binding limit, and the most that the host's heap
 /// holds of a matrix while it is loaded.
 pub const PIECE_BYTES: u64 = 64 << 20;
 
-/// Pieces start at a multiple of this many rows, so that each begins on a whole word.
+/// Pieces start at a multiple of this many rows, so that each part of them begins on a whole word.
 const ROW_STEP: u64 = 64;
 
-/// Rows of a matrix on the device: [rows, cols] in the packed layout.
+/// Parts of a piece begin at multiples of this many bytes.
+const QUAD_BYTES: u64 = 16;
+
+/// Rows of a matrix on the device: [rows, cols] in the packed layout, part after part.
 #[derive(Debug, Clone)]
 struct Piece {
     first_row: usize,
     rows: usize,
-    values: Tensor<1, Int>,
-    scales: Tensor<1, Int>,
+    words: Tensor<1, Int>,
+    planes: Planes,
 }
 
 /// A weight matrix [rows, cols].
@@ -56,36 +59,16 @@ impl Matrix {
         piece_bytes: u64,
     ) -> Result<Self> {
         let (rows, cols) = (info.rows(), info.cols());
-        let row_bytes = info
-            .block
-            .part_bytes(Part::Values, cols.saturating_mul(ROW_STEP))
-            / ROW_STEP;
-        let step = (piece_bytes / row_bytes.max(1) / ROW_STEP).max(1) * ROW_STEP;
+        let step_bytes = info.stored_bytes() / rows.max(1) * ROW_STEP;
+        let step = (piece_bytes / step_bytes.max(1)).max(1) * ROW_STEP;
         let mut pieces = Vec::new();
         let mut bytes = 0;
         let mut first_row = 0;
         while first_row < rows {
             let count = step.min(rows - first_row);
-            let read = |part: Part| -> Result<(Tensor<1, Int>, u64)> {
-                if !info.parts().contains(&part) {
-                    // Kernels bind scales always; a word stands in where a type has none.
-                    return Ok((words(vec![0; 4], device), 0));
-                }
-                let start = info.block.part_bytes(part, first_row * cols);
-                let length = info.block.part_bytes(part, count * cols);
-                let mut buffer = vec![0; to_usize(length)?];
-                source.read_part(info, part, start, &mut buffer)?;
-                Ok((words(buffer, device), length))
-            };
-            let (values, value_bytes) = read(Part::Values)?;
-            let (scales, scale_bytes) = read(Part::Scales)?;
-            bytes += value_bytes + scale_bytes;
-            pieces.push(Piece {
-                first_row: to_usize(first_row)?,
-                rows: to_usize(count)?,
-                values,
-                scales,
-            });
+            let piece = Piece::load(source, info, device, first_row, count)?;
+            bytes += 4 * piece.words.dims()[0] as u64;
+            pieces.push(piece);
             first_row += count;
         }
         Ok(Self {
@@ -127,14 +110,15 @@ impl Matrix {
         for piece in &self.pieces {
             let params = LinearParams {
                 block: self.block,
+                planes: piece.planes,
                 tokens,
                 rows: piece.rows,
                 cols: self.cols,
                 first_row: piece.first_row,
                 out_cols: self.rows,
             };
-            let (values, scales) = piece.dispatch();
-            y = Dispatch::linear(x.clone(), values, scales, y, params, self.threads_per_row);
+            let weights = piece.words.clone().into_dispatch();
+            y = Dispatch::linear(x.clone(), weights, y, params, self.threads_per_row);
         }
         Tensor::from_dispatch(y)
     }
@@ -142,18 +126,19 @@ impl Matrix {
     /// `x · W`, for a dense matrix of one piece. x: [tokens, rows] -> [tokens, cols]
     pub fn linear_transposed(&self, x: Tensor<2>) -> Tensor<2> {
         let [tokens, _] = x.dims();
+        let piece = &self.pieces[0];
         let params = LinearParams {
             block: self.block,
+            planes: piece.planes,
             tokens,
             rows: self.rows,
             cols: self.cols,
             first_row: 0,
             out_cols: self.cols,
         };
-        let (values, _) = self.pieces[0].dispatch();
         Tensor::from_dispatch(Dispatch::linear_transposed(
             x.into_dispatch(),
-            values,
+            piece.words.clone().into_dispatch(),
             params,
         ))
     }
@@ -167,33 +152,61 @@ impl Matrix {
         for piece in &self.pieces {
             let params = EmbedParams {
                 block: self.block,
+                planes: piece.planes,
                 tokens,
                 rows: piece.rows,
                 cols: self.cols,
                 first_row: piece.first_row,
                 scale,
             };
-            let (values, scales) = piece.dispatch();
-            y = Dispatch::embed(ids.clone(), values, scales, y, params);
+            let weights = piece.words.clone().into_dispatch();
+            y = Dispatch::embed(ids.clone(), weights, y, params);
         }
         Tensor::from_dispatch(y)
     }
 }
 
 impl Piece {
-    fn dispatch(&self) -> (burn::backend::DispatchTensor, burn::backend::DispatchTensor) {
-        (
-            self.values.clone().into_dispatch(),
-            self.scales.clone().into_dispatch(),
-        )
+    /// Reads `rows` rows from `first_row` on, every part into one buffer.
+    fn load(
+        source: &dyn WeightSource,
+        info: &TensorInfo,
+        device: &ComputeDevice,
+        first_row: u64,
+        rows: u64,
+    ) -> Result<Self> {
+        let part_bytes = |part: Part, rows: u64| info.block.part_bytes(part, rows * info.cols());
+        let mut starts = [0; 4];
+        let mut end = 0;
+        for part in Part::ALL {
+            starts[part as usize] = end;
+            end += part_bytes(part, rows).next_multiple_of(QUAD_BYTES);
+        }
+        let mut buffer = vec![0; to_usize(end)?];
+        for &part in info.parts() {
+            let start = to_usize(starts[part as usize])?;
+            let length = to_usize(part_bytes(part, rows))?;
+            let offset = part_bytes(part, first_row);
+            source.read_part(info, part, offset, &mut buffer[start..start + length])?;
+        }
+        let quads = |part: Part| to_usize(starts[part as usize] / QUAD_BYTES);
+        Ok(Self {
+            first_row: to_usize(first_row)?,
+            rows: to_usize(rows)?,
+            // For as long as the model lives: in pages of just their size, not in those that results take turns in.
+            words: device
+                .burn()
+                .memory_persistent_allocations(buffer, |buffer| words_on(buffer, device.burn())),
+            planes: Planes {
+                high: quads(Part::High)?,
+                scales: quads(Part::Scales)?,
+                super_scales: quads(Part::SuperScales)?,
+            },
+        })
     }
 }
 
 /// Bytes, a multiple of four, as words on the device.
-fn words(bytes: Vec<u8>, device: &ComputeDevice) -> Tensor<1, Int> {
-    words_on(bytes, device.burn())
-}
-
 fn words_on(bytes: Vec<u8>, device: &burn::tensor::Device) -> Tensor<1, Int> {
     let count = bytes.len() / 4;
     let bytes = burn::tensor::Bytes::from_bytes_vec(bytes);

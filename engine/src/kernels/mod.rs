@@ -13,10 +13,10 @@ mod params;
 pub use device::{ComputeDevice, DeviceChoice, DeviceKind};
 pub use gpu::dispatches;
 pub use matrix::{Matrix, PIECE_BYTES};
-pub use params::{Activation, AttentionParams};
+pub use params::{Activation, AttentionParams, CacheType};
 
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use ops::EngineOps;
 use params::{CopyParams, NormParams, PoolParams, RopeParams};
@@ -129,6 +129,47 @@ pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, params: AttentionPara
         k.into_dispatch(),
         v.into_dispatch(),
         params,
+    ))
+}
+
+/// Stores `rows` rows in a ring, in place. source: [_, cols], ring: the words of [target_rows, cols]; row
+/// `target_row + i` lands in `(target_row + i) % target_rows`.
+pub fn store_rows(
+    ring: Tensor<2, Int>,
+    source: Tensor<2>,
+    target_row: usize,
+    cache: CacheType,
+) -> Tensor<2, Int> {
+    let [target_rows, _] = ring.dims();
+    let [rows, cols] = source.dims();
+    Tensor::from_dispatch(Dispatch::store_rows(
+        ring.into_dispatch(),
+        source.into_dispatch(),
+        CopyParams {
+            rows,
+            cols,
+            source_row: 0,
+            target_row,
+            target_rows,
+        },
+        cache,
+    ))
+}
+
+/// [`attention`] over rings that [`store_rows`] filled.
+pub fn cached_attention(
+    q: Tensor<2>,
+    k: Tensor<2, Int>,
+    v: Tensor<2, Int>,
+    params: AttentionParams,
+    cache: CacheType,
+) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::cached_attention(
+        q.into_dispatch(),
+        k.into_dispatch(),
+        v.into_dispatch(),
+        params,
+        cache,
     ))
 }
 

@@ -10,8 +10,8 @@ use burn::backend::{
 };
 
 use super::params::{
-    Activation, AttentionParams, CopyParams, EmbedParams, LinearParams, NormParams, PoolParams,
-    RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, LinearParams, NormParams,
+    PoolParams, RopeParams,
 };
 
 /// Operations on backend tensors. [`super`] wraps each one for [`burn::Tensor`].
@@ -20,25 +20,23 @@ pub trait EngineOps: Backend {
     /// Writes `x · Wᵀ` into its columns of `y`. x: [tokens, cols], y: [tokens, out_cols].
     fn linear(
         x: FloatTensor<Self>,
-        values: IntTensor<Self>,
-        scales: IntTensor<Self>,
+        weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: LinearParams,
         threads_per_row: usize,
     ) -> FloatTensor<Self>;
 
-    /// `x · W` for a dense `W`. x: [tokens, rows], values: [rows, cols] -> [tokens, cols].
+    /// `x · W` for a dense `W`. x: [tokens, rows], weights: [rows, cols] -> [tokens, cols].
     fn linear_transposed(
         x: FloatTensor<Self>,
-        values: IntTensor<Self>,
+        weights: IntTensor<Self>,
         params: LinearParams,
     ) -> FloatTensor<Self>;
 
     /// Writes the rows `ids` of a matrix into `y`, where this piece holds them. ids: `[tokens]`, y: [tokens, cols].
     fn embed(
         ids: IntTensor<Self>,
-        values: IntTensor<Self>,
-        scales: IntTensor<Self>,
+        weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: EmbedParams,
     ) -> FloatTensor<Self>;
@@ -82,6 +80,14 @@ pub trait EngineOps: Backend {
         params: CopyParams,
     ) -> FloatTensor<Self>;
 
+    /// Stores rows of `source` in `ring` in place, as `cache` says. ring: words of [target_rows, cols].
+    fn store_rows(
+        ring: IntTensor<Self>,
+        source: FloatTensor<Self>,
+        params: CopyParams,
+        cache: CacheType,
+    ) -> IntTensor<Self>;
+
     /// `softmax(scale · q kᵀ) v` over the visible positions.
     /// q: [tokens, heads * head_dim], k, v: [capacity, kv_heads * head_dim] -> [tokens, heads * head_dim].
     fn attention(
@@ -89,6 +95,15 @@ pub trait EngineOps: Backend {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         params: AttentionParams,
+    ) -> FloatTensor<Self>;
+
+    /// The same over rings that [`store_rows`](Self::store_rows) filled.
+    fn cached_attention(
+        q: FloatTensor<Self>,
+        k: IntTensor<Self>,
+        v: IntTensor<Self>,
+        params: AttentionParams,
+        cache: CacheType,
     ) -> FloatTensor<Self>;
 
     /// `gelu_tanh(gate) * up`, elementwise. gate, up: [tokens, cols].

@@ -1,12 +1,27 @@
 //! The numbers that go with an operation: shapes and options, never tensors.
 
+use serde::{Deserialize, Serialize};
+
 use crate::weights::BlockType;
+
+/// Where the parts of a piece of a matrix begin in its buffer, in quads of 16 bytes. Values begin at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Planes {
+    /// Bits above those of the values.
+    pub high: usize,
+    /// Factors of groups.
+    pub scales: usize,
+    /// Factors of scales.
+    pub super_scales: usize,
+}
 
 /// One product `y[:, first_row..first_row + rows] = x · Wᵀ`, where `W` is a piece of a larger matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearParams {
     /// How `W` is stored.
     pub block: BlockType,
+    /// Where its parts are.
+    pub planes: Planes,
     /// Rows of `x` and `y`.
     pub tokens: usize,
     /// Rows of this piece of `W`.
@@ -24,6 +39,8 @@ pub struct LinearParams {
 pub struct EmbedParams {
     /// How the matrix is stored.
     pub block: BlockType,
+    /// Where its parts are.
+    pub planes: Planes,
     /// Number of ids.
     pub tokens: usize,
     /// Rows of this piece.
@@ -75,6 +92,26 @@ pub struct CopyParams {
     pub target_row: usize,
     /// Rows of the target; row `i` lands in `i % target_rows`.
     pub target_rows: usize,
+}
+
+/// How keys and values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheType {
+    /// IEEE single precision, one number a word: exact.
+    F32,
+    /// IEEE half precision, two numbers a word: half of the memory, and eleven significant bits.
+    F16,
+}
+
+impl CacheType {
+    /// Words that `count` numbers take; `count` is even.
+    pub fn words(self, count: usize) -> usize {
+        match self {
+            Self::F32 => count,
+            Self::F16 => count / 2,
+        }
+    }
 }
 
 /// Attention of `tokens` queries at positions `position..` over keys kept in a ring.

@@ -6,7 +6,7 @@ use super::config::TextConfig;
 use super::kv_cache::LayerCache;
 use super::loader::Loader;
 use crate::error::{Error, Result};
-use crate::kernels::{self, AttentionParams, Matrix, head_norm_rope};
+use crate::kernels::{AttentionParams, Matrix, head_norm_rope};
 
 /// Attention weights of one layer.
 #[derive(Debug)]
@@ -79,12 +79,10 @@ impl Attention {
             bidirectional: span.picture,
             scale: config.query_scale,
         };
-        let (k, v) = cache
-            .append(k, v, span.position)
-            .ok_or_else(|| Error::Device {
-                device: "key-value cache".to_owned(),
-                detail: "an earlier failure left it empty".to_owned(),
-            })?;
-        Ok(self.out.linear(kernels::attention(q, k, v, params)))
+        let attended = cache.attend(q, k, v, params).ok_or_else(|| Error::Device {
+            device: "key-value cache".to_owned(),
+            detail: "an earlier failure left it empty".to_owned(),
+        })?;
+        Ok(self.out.linear(attended))
     }
 }

@@ -132,9 +132,10 @@ impl Decoder {
         let epsilon = self.config.norm_epsilon;
         trace.add("embed", &x);
         for (index, layer) in self.layers.iter().enumerate() {
-            let Some(cache) = cache.layer(index) else {
-                continue;
-            };
+            let cache = cache.layer(index).ok_or_else(|| Error::Device {
+                device: "key-value cache".to_owned(),
+                detail: format!("it has no layer {index}"),
+            })?;
             let angles = if self.config.is_sliding(index) {
                 &self.angles_sliding
             } else {

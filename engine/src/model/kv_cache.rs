@@ -1,24 +1,33 @@
 //! Keys and values of past positions. A sliding layer keeps only what its window can still see.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::config::TextConfig;
-use crate::kernels::copy_rows;
+use crate::kernels::{AttentionParams, CacheType, cached_attention, store_rows};
+
+/// Most bytes of a cache in f32, unless the caller asks for it: what a small model needs for a long context.
+const MAX_F32_BYTES: u64 = 64 << 20;
 
 /// Keys and values of one layer: two rings [capacity, kv_heads * head_dim].
 #[derive(Debug)]
 pub struct LayerCache {
     // Taken while they are written, so that the CPU backend sees a unique owner and writes in place.
-    rings: Option<(Tensor<2>, Tensor<2>)>,
+    rings: Option<(Tensor<2, Int>, Tensor<2, Int>)>,
     capacity: usize,
+    cache: CacheType,
 }
 
 impl LayerCache {
-    fn new(capacity: usize, width: usize, device: &Device) -> Self {
-        let ring = || Tensor::zeros([capacity, width], device);
+    fn new(capacity: usize, width: usize, cache: CacheType, device: &Device) -> Self {
+        let ring = || {
+            let shape = [capacity, cache.words(width)];
+            device
+                .memory_persistent_allocations((), |()| Tensor::zeros(shape, (device, DType::I32)))
+        };
         Self {
             rings: Some((ring(), ring())),
             capacity,
+            cache,
         }
     }
 
@@ -27,21 +36,22 @@ impl LayerCache {
         self.capacity
     }
 
-    /// Stores the rows of `k` and `v` for positions `position..` and returns both rings.
+    /// Stores the rows of `k` and `v` for the positions of `params`, and attends to all that is visible.
     ///
-    /// k, v: [tokens, kv_heads * head_dim] -> [capacity, kv_heads * head_dim]
-    pub fn append(
+    /// q: [tokens, heads * head_dim], k, v: [tokens, kv_heads * head_dim] -> [tokens, heads * head_dim]; `None` after a
+    /// failure in the middle of an earlier call.
+    pub fn attend(
         &mut self,
+        q: Tensor<2>,
         k: Tensor<2>,
         v: Tensor<2>,
-        position: usize,
-    ) -> Option<(Tensor<2>, Tensor<2>)> {
+        params: AttentionParams,
+    ) -> Option<Tensor<2>> {
         let (keys, values) = self.rings.take()?;
-        let [tokens, _] = k.dims();
-        let keys = copy_rows(keys, k, 0, position, tokens);
-        let values = copy_rows(values, v, 0, position, tokens);
+        let keys = store_rows(keys, k, params.position, self.cache);
+        let values = store_rows(values, v, params.position, self.cache);
         self.rings = Some((keys.clone(), values.clone()));
-        Some((keys, values))
+        Some(cached_attention(q, keys, values, params, self.cache))
     }
 }
 
@@ -49,13 +59,15 @@ impl LayerCache {
 #[derive(Debug)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
+    cache: CacheType,
     context_tokens: usize,
     chunk_tokens: usize,
     bytes: u64,
 }
 
 impl KvCache {
-    /// A cache for `context_tokens` positions, filled with at most `chunk_tokens` at a time.
+    /// A cache for `context_tokens` positions, filled with at most `chunk_tokens` at a time. Where `cache` is not given,
+    /// it is f32 as long as that takes few bytes, and f16 beyond.
     ///
     /// A ring holds the window before a chunk and the chunk itself: the chunk is written before its first
     /// query has read the oldest key it may see.
@@ -63,6 +75,7 @@ impl KvCache {
         config: &TextConfig,
         context_tokens: usize,
         chunk_tokens: usize,
+        cache: Option<CacheType>,
         device: &Device,
     ) -> Self {
         let width = config.kv_heads * config.head_dim;
@@ -77,14 +90,28 @@ impl KvCache {
             }
         };
         let rows: usize = (0..config.layers).map(capacity).sum();
+        let bytes = |cache: CacheType| 8 * rows as u64 * cache.words(width) as u64;
+        // A quad of halves must not reach into the next head.
+        let halves_fit = config.head_dim.is_multiple_of(8);
+        let cache = match cache {
+            Some(CacheType::F16) | None if !halves_fit => CacheType::F32,
+            None if bytes(CacheType::F32) > MAX_F32_BYTES => CacheType::F16,
+            other => other.unwrap_or(CacheType::F32),
+        };
         Self {
             layers: (0..config.layers)
-                .map(|layer| LayerCache::new(capacity(layer), width, device))
+                .map(|layer| LayerCache::new(capacity(layer), width, cache, device))
                 .collect(),
+            cache,
             context_tokens,
             chunk_tokens,
-            bytes: (rows * width * 2 * size_of::<f32>()) as u64,
+            bytes: bytes(cache),
         }
+    }
+
+    /// How keys and values are kept.
+    pub fn cache_type(&self) -> CacheType {
+        self.cache
     }
 
     /// The cache of one layer.

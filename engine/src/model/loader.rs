@@ -34,6 +34,22 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// A loader of another file for the same device, which goes on counting where this one is.
+    pub fn at<'b>(&'b mut self, source: &'b dyn WeightSource) -> Loader<'b> {
+        Loader {
+            source,
+            device: self.device,
+            progress: &mut *self.progress,
+            loaded_bytes: self.loaded_bytes,
+            total_bytes: self.total_bytes,
+        }
+    }
+
+    /// Takes over the count of a loader that [`at`](Self::at) gave.
+    pub fn advance(&mut self, loaded_bytes: u64) {
+        self.loaded_bytes = loaded_bytes;
+    }
+
     /// The matrix `name`, which must be [rows, cols].
     pub fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<Matrix> {
         let info = self.source.require(name, &[rows as u64, cols as u64])?;
@@ -49,10 +65,9 @@ impl<'a> Loader<'a> {
         let values = self.source.read_f32(info)?;
         self.loaded(4 * values.len() as u64);
         let count = values.len();
-        Ok(Tensor::from_data(
-            TensorData::new(values, [count]),
-            self.device.burn(),
-        ))
+        let device = self.device.burn();
+        let data = TensorData::new(values, [count]);
+        Ok(device.memory_persistent_allocations(data, |data| Tensor::from_data(data, device)))
     }
 
     /// The tensor `name` of any shape, seen as a matrix [rows, cols] of the same elements.

@@ -18,5 +18,5 @@ pub use attention::Span;
 pub use config::{TextConfig, VisionConfig};
 pub use decoder::Decoder;
 pub use kv_cache::{KvCache, LayerCache};
-pub use medgemma::{MedGemma, Vision};
+pub use medgemma::{Encoding, MedGemma, Vision};
 pub use trace::Trace;

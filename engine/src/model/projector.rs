@@ -7,7 +7,6 @@ use super::loader::Loader;
 use super::trace::Trace;
 use crate::error::{Error, Result};
 use crate::kernels::{Matrix, PIECE_BYTES, average_pool, rms_norm};
-use crate::weights::BlockType;
 
 /// Epsilon of the norm before the projection, which files do not store.
 const NORM_EPSILON: f32 = 1e-6;
@@ -26,7 +25,7 @@ impl Projector {
     pub fn load(loader: &mut Loader<'_>, config: &VisionConfig) -> Result<Self> {
         let name = "mm.input_projection.weight";
         if let Some(info) = loader.source().tensor(name)
-            && matches!(info.block, BlockType::Q4_0 | BlockType::Q8_0)
+            && !info.block.is_dense()
         {
             return Err(Error::Unsupported {
                 what: format!("tensor `{name}` of type {}", info.block.name()),

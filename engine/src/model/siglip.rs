@@ -1,4 +1,7 @@
 //! The SigLIP image encoder: patches, pre-norm transformer with full attention, no class token.
+//!
+//! MedGemma's encoder has 850 MB, and a picture needs each of its layers once. So a large encoder stays in its file, and
+//! the device holds one layer at a time.
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -7,6 +10,7 @@ use super::loader::Loader;
 use super::trace::Trace;
 use crate::error::Result;
 use crate::kernels::{self, Activation, AttentionParams, Matrix, add, bias_activation, layer_norm};
+use crate::weights::WeightSource;
 
 /// A product with a bias.
 #[derive(Debug)]
@@ -61,50 +65,116 @@ struct Layer {
     fc2: Linear,
 }
 
+impl Layer {
+    fn load(loader: &mut Loader<'_>, names: LayerNames, index: usize) -> Result<Self> {
+        let LayerNames {
+            fc1,
+            fc2,
+            hidden,
+            inner,
+        } = names;
+        let name = |part: &str| format!("v.blk.{index}.{part}");
+        Ok(Self {
+            norm1: Norm::load(loader, &name("ln1"), hidden)?,
+            q: Linear::load(loader, &name("attn_q"), hidden, hidden)?,
+            k: Linear::load(loader, &name("attn_k"), hidden, hidden)?,
+            v: Linear::load(loader, &name("attn_v"), hidden, hidden)?,
+            out: Linear::load(loader, &name("attn_out"), hidden, hidden)?,
+            norm2: Norm::load(loader, &name("ln2"), hidden)?,
+            fc1: Linear::load(loader, &name(fc1), inner, hidden)?,
+            fc2: Linear::load(loader, &name(fc2), hidden, inner)?,
+        })
+    }
+
+    /// x: [patches, hidden] -> [patches, hidden]
+    fn forward(&self, x: Tensor<2>, config: &VisionConfig) -> Tensor<2> {
+        let [patches, hidden] = x.dims();
+        let head_dim = hidden / config.heads;
+        let params = AttentionParams {
+            tokens: patches,
+            heads: config.heads,
+            kv_heads: config.heads,
+            head_dim,
+            position: 0,
+            capacity: patches,
+            window: 0,
+            bidirectional: true,
+            scale: 1.0 / (head_dim as f32).sqrt(),
+        };
+        let h = self.norm1.forward(x.clone(), config.norm_epsilon);
+        let q = self.q.forward(h.clone(), Activation::Identity);
+        let k = self.k.forward(h.clone(), Activation::Identity);
+        let v = self.v.forward(h, Activation::Identity);
+        let h = kernels::attention(q, k, v, params);
+        let x = add(x, self.out.forward(h, Activation::Identity));
+        let h = self.norm2.forward(x.clone(), config.norm_epsilon);
+        let h = self.fc1.forward(h, Activation::GeluTanh);
+        add(x, self.fc2.forward(h, Activation::Identity))
+    }
+}
+
+/// What the tensors of a layer are called, and how wide they are.
+#[derive(Debug, Clone, Copy)]
+struct LayerNames {
+    fc1: &'static str,
+    fc2: &'static str,
+    hidden: usize,
+    inner: usize,
+}
+
+impl LayerNames {
+    fn of(source: &dyn WeightSource, config: &VisionConfig) -> Self {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        // Files of older converters exchange the names of the two feed-forward matrices (llama.cpp, clip.cpp).
+        let exchanged = source
+            .tensor("v.blk.0.ffn_down.weight")
+            .is_some_and(|down| down.cols() == hidden as u64 && hidden != inner);
+        let (fc1, fc2) = match exchanged {
+            true => ("ffn_down", "ffn_up"),
+            false => ("ffn_up", "ffn_down"),
+        };
+        Self {
+            fc1,
+            fc2,
+            hidden,
+            inner,
+        }
+    }
+}
+
+/// Where the layers are.
+#[derive(Debug)]
+enum Layers {
+    /// All on the device.
+    Resident(Vec<Layer>),
+    /// In their file, from which each is read when a picture has come to it.
+    Streamed(LayerNames),
+}
+
 /// The encoder: pixels to one vector a patch.
 #[derive(Debug)]
 pub struct Siglip {
     config: VisionConfig,
     patch: Linear,        // [hidden, 3 * patch * patch]
     positions: Tensor<2>, // [side * side, hidden]
-    layers: Vec<Layer>,
+    layers: Layers,
     post_norm: Norm,
 }
 
 impl Siglip {
-    /// Loads all weights.
-    pub fn load(loader: &mut Loader<'_>) -> Result<Self> {
+    /// Loads the weights, without those of the layers if they are to be streamed.
+    pub fn load(loader: &mut Loader<'_>, streamed: bool) -> Result<Self> {
         let config = VisionConfig::from_metadata(loader.source().metadata())?;
-        let (hidden, inner, patch) = (
-            config.hidden_size,
-            config.intermediate_size,
-            config.patch_size,
-        );
-        // Files of older converters exchange the names of the two feed-forward matrices (llama.cpp, clip.cpp).
-        let exchanged = loader
-            .source()
-            .tensor("v.blk.0.ffn_down.weight")
-            .is_some_and(|down| down.cols() == hidden as u64 && hidden != inner);
-        let (fc1, fc2) = if exchanged {
-            ("ffn_down", "ffn_up")
-        } else {
-            ("ffn_up", "ffn_down")
+        let (hidden, patch) = (config.hidden_size, config.patch_size);
+        let names = LayerNames::of(loader.source(), &config);
+        let layers = match streamed {
+            true => Layers::Streamed(names),
+            false => Layers::Resident(
+                (0..config.layers)
+                    .map(|index| Layer::load(loader, names, index))
+                    .collect::<Result<_>>()?,
+            ),
         };
-        let layers = (0..config.layers)
-            .map(|layer| {
-                let name = |part: &str| format!("v.blk.{layer}.{part}");
-                Ok(Layer {
-                    norm1: Norm::load(loader, &name("ln1"), hidden)?,
-                    q: Linear::load(loader, &name("attn_q"), hidden, hidden)?,
-                    k: Linear::load(loader, &name("attn_k"), hidden, hidden)?,
-                    v: Linear::load(loader, &name("attn_v"), hidden, hidden)?,
-                    out: Linear::load(loader, &name("attn_out"), hidden, hidden)?,
-                    norm2: Norm::load(loader, &name("ln2"), hidden)?,
-                    fc1: Linear::load(loader, &name(fc1), inner, hidden)?,
-                    fc2: Linear::load(loader, &name(fc2), hidden, inner)?,
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
         let patches = config.side() * config.side();
         // A convolution whose stride is its size is a product over flattened patches.
         let weight = loader.matrix_as(
@@ -133,10 +203,9 @@ impl Siglip {
     }
 
     /// pixels: [3, image_size, image_size], normalised -> [side * side, hidden]
-    pub fn forward(&self, pixels: &[f32], trace: &mut Trace) -> Tensor<2> {
+    pub fn embed(&self, pixels: &[f32], trace: &mut Trace) -> Tensor<2> {
         let config = &self.config;
         let patches = config.side() * config.side();
-        let head_dim = config.hidden_size / config.heads;
         let values = cut_patches(pixels, config.image_size, config.patch_size);
         let width = 3 * config.patch_size * config.patch_size;
         let x = Tensor::from_data(
@@ -145,32 +214,38 @@ impl Siglip {
         );
         let x = self.patch.forward(x, Activation::Identity);
         trace.add("vision.patch_embed", &x);
-        let mut x = add(x, self.positions.clone());
+        let x = add(x, self.positions.clone());
         trace.add("vision.embed", &x);
-        let params = AttentionParams {
-            tokens: patches,
-            heads: config.heads,
-            kv_heads: config.heads,
-            head_dim,
-            position: 0,
-            capacity: patches,
-            window: 0,
-            bidirectional: true,
-            scale: 1.0 / (head_dim as f32).sqrt(),
+        x
+    }
+
+    /// Layer number `index`, which is read by `loader` if it is not on the device. x: [side * side, hidden]
+    pub fn layer(
+        &self,
+        index: usize,
+        x: Tensor<2>,
+        loader: &mut Loader<'_>,
+        trace: &mut Trace,
+    ) -> Result<Tensor<2>> {
+        let streamed;
+        let layer = match &self.layers {
+            Layers::Resident(layers) => layers.get(index),
+            Layers::Streamed(names) => {
+                streamed = Layer::load(loader, *names, index)?;
+                Some(&streamed)
+            }
         };
-        for (index, layer) in self.layers.iter().enumerate() {
-            let h = layer.norm1.forward(x.clone(), config.norm_epsilon);
-            let q = layer.q.forward(h.clone(), Activation::Identity);
-            let k = layer.k.forward(h.clone(), Activation::Identity);
-            let v = layer.v.forward(h, Activation::Identity);
-            let h = kernels::attention(q, k, v, params);
-            x = add(x, layer.out.forward(h, Activation::Identity));
-            let h = layer.norm2.forward(x.clone(), config.norm_epsilon);
-            let h = layer.fc1.forward(h, Activation::GeluTanh);
-            x = add(x, layer.fc2.forward(h, Activation::Identity));
-            trace.add(&format!("vision.layer.{index}.out"), &x);
-        }
-        let x = self.post_norm.forward(x, config.norm_epsilon);
+        let x = match layer {
+            Some(layer) => layer.forward(x, &self.config),
+            None => x,
+        };
+        trace.add(&format!("vision.layer.{index}.out"), &x);
+        Ok(x)
+    }
+
+    /// x: [side * side, hidden], after the last layer
+    pub fn finish(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
+        let x = self.post_norm.forward(x, self.config.norm_epsilon);
         trace.add("vision.post_ln", &x);
         x
     }

@@ -8,7 +8,7 @@ use super::NamedTensor;
 use crate::error::{Error, Result};
 use crate::image::{self, RgbImage};
 use crate::kernels::{ComputeDevice, DeviceKind, copy_rows};
-use crate::model::{KvCache, MedGemma, Span, Trace};
+use crate::model::{KvCache, MedGemma, Span, Trace, Vision};
 
 /// A picture's pixels, [3, image_size, image_size], normalised.
 pub type Pixels = Vec<f32>;
@@ -74,13 +74,7 @@ impl Core {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(vision) = self.model.vision() else {
-            return Err(Error::Request {
-                problem: "this model cannot see pictures".to_owned(),
-                remedy: "add the model's mmproj file, or remove the picture".to_owned(),
-            });
-        };
-        let config = vision.config();
+        let config = self.vision()?.config();
         let size = config.image_size as u32;
         Ok(images
             .iter()
@@ -139,15 +133,17 @@ impl Core {
         decoder.forward(x, span, &mut self.cache, trace)
     }
 
+    /// The image encoder, or a refusal.
+    pub fn vision(&self) -> Result<&Vision> {
+        self.model.vision().ok_or_else(|| Error::Request {
+            problem: "this model cannot see pictures".to_owned(),
+            remedy: "add the model's mmproj file, or remove the picture".to_owned(),
+        })
+    }
+
     /// pixels -> [image tokens, hidden]
     pub fn encode(&self, pixels: &Pixels, trace: &mut Trace) -> Result<Tensor<2>> {
-        match self.model.vision() {
-            Some(vision) => Ok(vision.encode(pixels, trace)),
-            None => Err(Error::Request {
-                problem: "this model cannot see pictures".to_owned(),
-                remedy: "add the model's mmproj file, or remove the picture".to_owned(),
-            }),
-        }
+        self.vision()?.encode(pixels, trace)
     }
 
     /// Scores after the last row of `hidden`: `[vocab]`

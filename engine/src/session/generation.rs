@@ -8,7 +8,7 @@ use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
 use crate::kernels;
-use crate::model::Trace;
+use crate::model::{Encoding, Trace};
 use crate::ports::Clock;
 use crate::sampler::{Sampler, SamplerOptions};
 use crate::tokenizer::{Decoder, Tokenizer};
@@ -30,6 +30,15 @@ pub struct Request {
 /// What one step did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// A picture went through a layer of the image encoder.
+    ImageLayer {
+        /// Which one, from 0.
+        index: usize,
+        /// Layers done.
+        done_layers: usize,
+        /// Layers of the encoder.
+        total_layers: usize,
+    },
     /// A picture went through the image encoder.
     ImageEncoded {
         /// Which one, from 0.
@@ -120,6 +129,7 @@ pub struct Generation<'e> {
     // Prompt, then answer.
     tokens: Vec<u32>,
     pictures: Vec<Pixels>,
+    encoding: Option<Encoding>,
     features: Option<Tensor<2>>,
     segments: std::vec::IntoIter<Segment>,
     pending: Option<Segment>,
@@ -163,6 +173,7 @@ impl<'e> Generation<'e> {
             prompt_tokens: begin.prompt.len(),
             tokens: begin.prompt,
             pictures: begin.pictures,
+            encoding: None,
             features: None,
             segments: segments.into_iter(),
             pending: None,
@@ -240,14 +251,9 @@ impl<'e> Generation<'e> {
     async fn prefill(&mut self, segment: Segment) -> Result<Event> {
         if let Some(index) = segment.picture
             && self.features.is_none()
-            && let Some(pixels) = self.pictures.get(index)
         {
-            // Encoding is a step of its own: it can take longer than all of the text.
-            let features = self.core.encode(pixels, &mut Trace::off())?;
-            self.core.settle(&features).await?;
-            self.features = Some(features);
             self.pending = Some(segment);
-            return Ok(Event::ImageEncoded { index });
+            return self.encode(index).await;
         }
         let features = self.features.take();
         let done_tokens = segment.range.end;
@@ -260,6 +266,33 @@ impl<'e> Generation<'e> {
             done_tokens,
             total_tokens: self.prompt_tokens,
         })
+    }
+
+    /// Takes the picture `index` one layer further: all of them can take longer than all of the text.
+    async fn encode(&mut self, index: usize) -> Result<Event> {
+        let vision = self.core.vision()?;
+        let total_layers = vision.config().layers;
+        let mut encoding = match self.encoding.take() {
+            Some(encoding) => encoding,
+            None => {
+                let pixels = self.pictures.get_mut(index).map(std::mem::take);
+                vision.begin(&pixels.unwrap_or_default(), &mut Trace::off())
+            }
+        };
+        let done_layers = vision.advance(&mut encoding, &mut Trace::off())?;
+        if done_layers < total_layers {
+            self.core.settle(encoding.vectors()).await?;
+            self.encoding = Some(encoding);
+            return Ok(Event::ImageLayer {
+                index,
+                done_layers,
+                total_layers,
+            });
+        }
+        let features = vision.finish(encoding, &mut Trace::off());
+        self.core.settle(&features).await?;
+        self.features = Some(features);
+        Ok(Event::ImageEncoded { index })
     }
 
     async fn decode(&mut self) -> Result<Option<Event>> {

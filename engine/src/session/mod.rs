@@ -13,7 +13,7 @@ pub use stats::Stats;
 use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
-use crate::kernels::{ComputeDevice, DeviceChoice};
+use crate::kernels::{CacheType, ComputeDevice, DeviceChoice};
 use crate::model::{KvCache, MedGemma, Trace};
 use crate::ports::{Clock, Progress};
 use crate::sampler::SamplerOptions;
@@ -37,6 +37,8 @@ pub struct EngineOptions {
     pub context_tokens: usize,
     /// Text tokens that one step of the prefill takes at most; a picture always goes in one step.
     pub chunk_tokens: usize,
+    /// How keys and values are kept; `None`: f32 where that takes few bytes, else f16.
+    pub cache: Option<CacheType>,
 }
 
 impl Default for EngineOptions {
@@ -45,6 +47,7 @@ impl Default for EngineOptions {
             device: DeviceChoice::Auto,
             context_tokens: DEFAULT_CONTEXT_TOKENS,
             chunk_tokens: DEFAULT_CHUNK_TOKENS,
+            cache: None,
         }
     }
 }
@@ -76,7 +79,7 @@ impl Engine {
     /// What is wrong with the files, or [`Error::Device`] if the chosen device cannot be opened.
     pub async fn load(
         text: &dyn WeightSource,
-        vision: Option<&dyn WeightSource>,
+        vision: Option<Box<dyn WeightSource>>,
         device: DeviceChoice,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
@@ -94,7 +97,7 @@ impl Engine {
     /// As [`Self::load`].
     pub async fn load_with(
         text: &dyn WeightSource,
-        vision: Option<&dyn WeightSource>,
+        vision: Option<Box<dyn WeightSource>>,
         tokenizer: Tokenizer,
         options: EngineOptions,
         progress: &mut dyn Progress,
@@ -107,7 +110,13 @@ impl Engine {
             .vision()
             .map_or(0, |vision| vision.config().image_tokens());
         let chunk_tokens = options.chunk_tokens.max(image_tokens).max(1);
-        let cache = KvCache::new(config, context_tokens, chunk_tokens, device.burn());
+        let cache = KvCache::new(
+            config,
+            context_tokens,
+            chunk_tokens,
+            options.cache,
+            device.burn(),
+        );
         let template = ChatTemplate::new(&tokenizer, image_tokens)?;
         let stats = Stats::new(&model, &cache, &device);
         let core = Core::new(model, cache, device, template.soft_token());

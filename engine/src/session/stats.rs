@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::generation::Outcome;
-use crate::kernels::{ComputeDevice, DeviceKind};
+use crate::kernels::{CacheType, ComputeDevice, DeviceKind};
 use crate::model::{KvCache, MedGemma};
 
 /// Facts and counters of one engine.
@@ -17,6 +17,8 @@ pub struct Stats {
     pub weight_bytes: u64,
     /// Bytes of the key-value cache.
     pub cache_bytes: u64,
+    /// How keys and values are kept.
+    pub cache: CacheType,
     /// Positions that prompt and answer share.
     pub context_tokens: usize,
     /// Answers finished.
@@ -46,6 +48,7 @@ impl Stats {
             device: device.kind(),
             weight_bytes: model.weight_bytes(),
             cache_bytes: cache.bytes(),
+            cache: cache.cache_type(),
             context_tokens: cache.context_tokens(),
             answers: 0,
             prompt_tokens: 0,

@@ -1,79 +1,228 @@
 //! Stored blocks to f32: the reference that every kernel is compared with.
 //!
-//! Q8_0 and Q4_0 are those of ggml-quants.c: a half-precision scale `d`, then 32 quants; element = d · q. The product of
-//! a half and a byte is exact in f32, so nothing is rounded.
+//! Each element is `d · q` or `d · q - m`, with a scale `d` and a minimum `m` for its group of neighbours (ggml-quants.c,
+//! `dequantize_row_*`). Scales are products of a half and a small integer, which f32 holds exactly, so the order of
+//! factors below is that of the reference and every value is the same bit by bit.
 
 use half::{bf16, f16};
 
-use super::BlockType;
+use super::{BlockType, Part};
+
+/// Elements of a group.
+const GROUP: usize = 32;
 
 /// Dequantises whole blocks as a GGUF file stores them.
 ///
 /// stored: [blocks · block_bytes], out: [blocks · block_elements]. The shorter of the two says how many.
 pub fn dequantise(block: BlockType, stored: &[u8], out: &mut [f32]) {
-    match block {
-        BlockType::F32 | BlockType::F16 | BlockType::Bf16 => plain(block, stored, out),
-        BlockType::Q8_0 => {
-            for (block, out) in stored.as_chunks::<34>().0.iter().zip(whole_blocks(out)) {
-                let [low, high, quants @ ..] = block;
-                q8_0(scale([*low, *high]), quants, out);
-            }
-        }
-        BlockType::Q4_0 => {
-            for (block, out) in stored.as_chunks::<18>().0.iter().zip(whole_blocks(out)) {
-                let [low, high, quants @ ..] = block;
-                q4_0(scale([*low, *high]), quants, out);
-            }
+    if block.is_dense() {
+        return dense(block, stored, out);
+    }
+    let blocks = stored.chunks_exact(block.block_bytes());
+    let out = out.chunks_exact_mut(block.block_elements());
+    for (stored, out) in blocks.zip(out) {
+        match block {
+            BlockType::Q4_0 => q4_0(stored, out),
+            BlockType::Q4_1 => q4_1(stored, out),
+            BlockType::Q5_0 => q5_0(stored, out),
+            BlockType::Q5_1 => q5_1(stored, out),
+            BlockType::Q8_0 => q8_0(stored, out),
+            BlockType::Q2K => q2_k(stored, out),
+            BlockType::Q3K => q3_k(stored, out),
+            BlockType::Q4K => q4_k(stored, out),
+            BlockType::Q5K => q5_k(stored, out),
+            BlockType::Q6K => q6_k(stored, out),
+            BlockType::F32 | BlockType::F16 | BlockType::Bf16 => {}
         }
     }
 }
 
-/// Dequantises whole blocks in the layout of [`Part`](super::Part).
+/// Dequantises whole blocks in the layout of [`Part`].
 ///
-/// values: bytes of [`Part::Values`](super::Part::Values), scales: bytes of [`Part::Scales`](super::Part::Scales), empty
-/// where the type has none; out: [blocks · block_elements]. The shortest of them says how many; padding is ignored.
-pub fn dequantise_layout(block: BlockType, values: &[u8], scales: &[u8], out: &mut [f32]) {
-    let scales = scales.as_chunks::<2>().0.iter().map(|&bits| scale(bits));
-    match block {
-        BlockType::F32 | BlockType::F16 | BlockType::Bf16 => plain(block, values, out),
-        BlockType::Q8_0 => {
-            let blocks = values.as_chunks::<32>().0.iter();
-            for ((quants, d), out) in blocks.zip(scales).zip(whole_blocks(out)) {
-                q8_0(d, quants, out);
-            }
-        }
-        BlockType::Q4_0 => {
-            let blocks = values.as_chunks::<16>().0.iter();
-            for ((quants, d), out) in blocks.zip(scales).zip(whole_blocks(out)) {
-                q4_0(d, quants, out);
-            }
+/// parts: the bytes of each part, in the order of [`Part::ALL`], empty where the type has none; out: [blocks ·
+/// block_elements]. The shortest of them says how many; padding is ignored.
+pub fn dequantise_parts(block: BlockType, parts: [&[u8]; 4], out: &mut [f32]) {
+    if block.is_dense() {
+        return dense(block, parts[Part::Values as usize], out);
+    }
+    let length = |part: &Part| parts[*part as usize].len() / block.block_part_bytes(*part);
+    let blocks = block.parts().iter().map(length).min().unwrap_or(0);
+    let out = out.chunks_exact_mut(block.block_elements()).take(blocks);
+    for (index, out) in out.enumerate() {
+        let part = |part: Part| {
+            let bytes = block.block_part_bytes(part);
+            &parts[part as usize][index * bytes..][..bytes]
+        };
+        let parts = Part::ALL.map(part);
+        for (group, out) in out.chunks_exact_mut(GROUP).enumerate() {
+            dequantise_group(block, &parts, group, out);
         }
     }
 }
 
-fn whole_blocks(out: &mut [f32]) -> impl Iterator<Item = &mut [f32; 32]> {
-    out.as_chunks_mut::<32>().0.iter_mut()
+/// Dequantises the group with number `group` of a block. parts: those of the block; out: `[32]`.
+fn dequantise_group(block: BlockType, parts: &[&[u8]; 4], group: usize, out: &mut [f32]) {
+    let [values, high, scales, super_scales] = parts;
+    let four = |j: usize| values[group * 16 + j % 16] >> (j / 16 * 4) & 15;
+    let two = |bits: &[u8], j: usize| bits[group * 8 + j / 4] >> (j % 4 * 2) & 3;
+    let one = |j: usize| high[group * 4 + j / 8] >> (j % 8) & 1;
+    for (j, out) in out.iter_mut().enumerate() {
+        // The scales of Q2_K, Q3_K and Q6_K change in the middle of a group.
+        let half = group * 2 + j / 16;
+        *out = match block {
+            BlockType::Q4_0 => half_at(scales, 0) * (f32::from(four(j)) - 8.0),
+            BlockType::Q4_1 => half_at(scales, 0) * f32::from(four(j)) + half_at(scales, 2),
+            BlockType::Q5_0 => half_at(scales, 0) * (f32::from(four(j) | one(j) << 4) - 16.0),
+            BlockType::Q5_1 => {
+                half_at(scales, 0) * f32::from(four(j) | one(j) << 4) + half_at(scales, 2)
+            }
+            BlockType::Q8_0 => half_at(scales, 0) * f32::from(values[j] as i8),
+            BlockType::Q2K => {
+                let (d, m) = (half_at(super_scales, 0), half_at(super_scales, 2));
+                let (scale, minimum) = (scales[half] & 15, scales[half] >> 4);
+                d * f32::from(scale) * f32::from(two(values, j)) - m * f32::from(minimum)
+            }
+            BlockType::Q3K => {
+                let d = half_at(super_scales, 0) * f32::from(q3_k_scale(scales, half));
+                d * (f32::from(two(values, j) | one(j) << 2) - 4.0)
+            }
+            BlockType::Q4K | BlockType::Q5K => {
+                let (scale, minimum) = k_scale_and_minimum(&scales[4..], group);
+                let q = match block {
+                    BlockType::Q5K => four(j) | one(j) << 4,
+                    _ => four(j),
+                };
+                half_at(scales, 0) * f32::from(scale) * f32::from(q)
+                    - half_at(scales, 2) * f32::from(minimum)
+            }
+            BlockType::Q6K => {
+                let d = half_at(super_scales, 0) * f32::from(scales[half] as i8);
+                d * (f32::from(four(j) | two(high, j) << 4) - 32.0)
+            }
+            BlockType::F32 | BlockType::F16 | BlockType::Bf16 => 0.0,
+        };
+    }
 }
 
-fn scale(bits: [u8; 2]) -> f32 {
-    f16::from_le_bytes(bits).to_f32()
+/// The half-precision number at byte `place`.
+fn half_at(bytes: &[u8], place: usize) -> f32 {
+    f16::from_le_bytes([bytes[place], bytes[place + 1]]).to_f32()
 }
 
-fn q8_0(d: f32, quants: &[u8; 32], out: &mut [f32; 32]) {
-    for (out, &q) in out.iter_mut().zip(quants) {
+/// Scale and minimum of a group, 6 bits each, in the 12 bytes that Q4_K and Q5_K have for eight groups.
+fn k_scale_and_minimum(packed: &[u8], group: usize) -> (u8, u8) {
+    match group {
+        0..4 => (packed[group] & 63, packed[group + 4] & 63),
+        _ => (
+            packed[group + 4] & 15 | packed[group - 4] >> 6 << 4,
+            packed[group + 4] >> 4 | packed[group] >> 6 << 4,
+        ),
+    }
+}
+
+/// Scale `index` of the sixteen that Q3_K has in 12 bytes: four low bits in the first eight, two high ones in the rest.
+fn q3_k_scale(packed: &[u8], index: usize) -> i8 {
+    let low = packed[index % 8] >> (index / 8 * 4) & 15;
+    let high = packed[8 + index % 4] >> (index / 4 * 2) & 3;
+    (low | high << 4) as i8 - 32
+}
+
+fn q4_0(stored: &[u8], out: &mut [f32]) {
+    let d = half_at(stored, 0);
+    for (j, out) in out.iter_mut().enumerate() {
+        *out = d * (f32::from(stored[2 + j % 16] >> (j / 16 * 4) & 15) - 8.0);
+    }
+}
+
+fn q4_1(stored: &[u8], out: &mut [f32]) {
+    let (d, m) = (half_at(stored, 0), half_at(stored, 2));
+    for (j, out) in out.iter_mut().enumerate() {
+        *out = d * f32::from(stored[4 + j % 16] >> (j / 16 * 4) & 15) + m;
+    }
+}
+
+fn q5_0(stored: &[u8], out: &mut [f32]) {
+    let d = half_at(stored, 0);
+    for (j, out) in out.iter_mut().enumerate() {
+        let low = stored[6 + j % 16] >> (j / 16 * 4) & 15;
+        let high = stored[2 + j / 8] >> (j % 8) & 1;
+        *out = d * (f32::from(low | high << 4) - 16.0);
+    }
+}
+
+fn q5_1(stored: &[u8], out: &mut [f32]) {
+    let (d, m) = (half_at(stored, 0), half_at(stored, 2));
+    for (j, out) in out.iter_mut().enumerate() {
+        let low = stored[8 + j % 16] >> (j / 16 * 4) & 15;
+        let high = stored[4 + j / 8] >> (j % 8) & 1;
+        *out = d * f32::from(low | high << 4) + m;
+    }
+}
+
+fn q8_0(stored: &[u8], out: &mut [f32]) {
+    let d = half_at(stored, 0);
+    for (out, &q) in out.iter_mut().zip(&stored[2..]) {
         *out = d * f32::from(q as i8);
     }
 }
 
-fn q4_0(d: f32, quants: &[u8; 16], out: &mut [f32; 32]) {
-    let (low, high) = out.split_at_mut(16);
-    for ((low, high), &q) in low.iter_mut().zip(high).zip(quants) {
-        *low = d * (f32::from(q & 15) - 8.0);
-        *high = d * (f32::from(q >> 4) - 8.0);
+/// `scales[16]`, `qs[64]`, `d`, `dmin`.
+fn q2_k(stored: &[u8], out: &mut [f32]) {
+    let (d, m) = (half_at(stored, 80), half_at(stored, 82));
+    for (i, out) in out.iter_mut().enumerate() {
+        let (half, place) = (i / 128, i % 128);
+        let q = stored[16 + 32 * half + place % 32] >> (place / 32 * 2) & 3;
+        let scale = stored[i / 16];
+        *out = d * f32::from(scale & 15) * f32::from(q) - m * f32::from(scale >> 4);
     }
 }
 
-fn plain(block: BlockType, stored: &[u8], out: &mut [f32]) {
+/// `hmask[32]`, `qs[64]`, `scales[12]`, `d`.
+fn q3_k(stored: &[u8], out: &mut [f32]) {
+    let d = half_at(stored, 108);
+    for (i, out) in out.iter_mut().enumerate() {
+        let (half, place) = (i / 128, i % 128);
+        let low = stored[32 + 32 * half + place % 32] >> (place / 32 * 2) & 3;
+        let high = stored[i % 32] >> (i / 32) & 1;
+        let scale = f32::from(q3_k_scale(&stored[96..], i / 16));
+        *out = d * scale * (f32::from(low | high << 2) - 4.0);
+    }
+}
+
+/// `d`, `dmin`, `scales[12]`, `qs[128]`.
+fn q4_k(stored: &[u8], out: &mut [f32]) {
+    let (d, m) = (half_at(stored, 0), half_at(stored, 2));
+    for (i, out) in out.iter_mut().enumerate() {
+        let (scale, minimum) = k_scale_and_minimum(&stored[4..], i / 32);
+        let q = stored[16 + i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
+        *out = d * f32::from(scale) * f32::from(q) - m * f32::from(minimum);
+    }
+}
+
+/// `d`, `dmin`, `scales[12]`, `qh[32]`, `qs[128]`.
+fn q5_k(stored: &[u8], out: &mut [f32]) {
+    let (d, m) = (half_at(stored, 0), half_at(stored, 2));
+    for (i, out) in out.iter_mut().enumerate() {
+        let (scale, minimum) = k_scale_and_minimum(&stored[4..], i / 32);
+        let low = stored[48 + i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
+        let high = stored[16 + i % 32] >> (i / 32) & 1;
+        *out = d * f32::from(scale) * f32::from(low | high << 4) - m * f32::from(minimum);
+    }
+}
+
+/// `ql[128]`, `qh[64]`, `scales[16]`, `d`.
+fn q6_k(stored: &[u8], out: &mut [f32]) {
+    let d = half_at(stored, 208);
+    for (i, out) in out.iter_mut().enumerate() {
+        let (half, quarter, l) = (i / 128, i % 128 / 32, i % 32);
+        let low = stored[64 * half + quarter % 2 * 32 + l] >> (quarter / 2 * 4) & 15;
+        let high = stored[128 + 32 * half + l] >> (quarter * 2) & 3;
+        let scale = f32::from(stored[192 + i / 16] as i8);
+        *out = d * scale * (f32::from(low | high << 4) - 32.0);
+    }
+}
+
+fn dense(block: BlockType, stored: &[u8], out: &mut [f32]) {
     let halves = stored.as_chunks::<2>().0.iter();
     match block {
         BlockType::F16 => {
@@ -160,13 +309,13 @@ mod tests {
     #[test]
     fn too_few_bytes_leave_the_rest_as_it_was() {
         for block in BlockType::ALL {
-            let mut out = [7.0; 64];
+            let mut out = [7.0; 512];
             dequantise(block, &vec![0; block.block_bytes() + 1], &mut out);
             assert!(
                 out[block.block_elements()..].iter().all(|&x| x == 7.0),
                 "{block}"
             );
-            dequantise_layout(block, &[], &[], &mut out);
+            dequantise_parts(block, [&[]; 4], &mut out);
         }
     }
 }

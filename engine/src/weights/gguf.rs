@@ -282,7 +282,7 @@ fn read_tensor<S: ByteSource>(reader: &mut HeaderReader<'_, S>) -> Result<(Tenso
     let Some(block) = BlockType::from_ggml(id) else {
         return Err(Error::Unsupported {
             what: format!("tensor `{name}` of type {}", type_name(id)),
-            remedy: "use a file in F32, F16, BF16, Q8_0 or Q4_0".to_owned(),
+            remedy: "use a file in F32, F16, BF16, Q4_0 to Q8_0 or Q2_K to Q6_K".to_owned(),
         });
     };
     table::check_shape(&name, &shape, block, FORMAT)?;
@@ -340,19 +340,14 @@ fn check_split(metadata: &Metadata, index: u64, count: u64) -> Result<()> {
     })
 }
 
-/// Names of the types that exist, to say what a file holds.
+/// Names of types that exist and that no model for people uses, to say what a file holds.
 fn type_name(id: u32) -> String {
     let name = match id {
-        3 => "Q4_1",
-        6 => "Q5_0",
-        7 => "Q5_1",
         9 => "Q8_1",
-        10 => "Q2_K",
-        11 => "Q3_K",
-        12 => "Q4_K",
-        13 => "Q5_K",
-        14 => "Q6_K",
         15 => "Q8_K",
+        16..=23 | 29 => "IQ (importance quantisation)",
+        34 | 35 => "TQ (ternary quantisation)",
+        39 => "MXFP4",
         _ => return format!("{id}, which is unknown,"),
     };
     name.to_owned()

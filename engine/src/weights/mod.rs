@@ -5,6 +5,7 @@
 //! uses.
 
 pub mod block;
+mod block_type;
 mod gguf;
 mod header;
 mod layout;
@@ -14,46 +15,12 @@ mod safetensors;
 pub mod shards;
 mod table;
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
 
+pub use block_type::{BlockType, Part};
 pub use gguf::Gguf;
 pub use metadata::{Array, Metadata, Value};
 pub use safetensors::{Safetensors, SafetensorsEntry};
-
-/// How a tensor's elements are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum BlockType {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// The upper half of a single.
-    #[serde(rename = "BF16")]
-    Bf16,
-    /// 32 signed bytes and one half-precision scale.
-    Q8_0,
-    /// 32 nibbles and one half-precision scale.
-    Q4_0,
-}
-
-/// One of the byte streams that a tensor has on the GPU.
-///
-/// Each is padded with zeros to a multiple of four bytes. F32, F16 and BF16 have only `Values`: the elements, little
-/// endian. The values of Q8_0 are its signed bytes, in the order of the elements. The values of Q4_0 are 16 bytes for
-/// each block as GGUF stores them: the low nibble of byte j is element j, the high nibble element j + 16. The `Scales` of
-/// both are one half-precision number for each block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// Elements, or what is multiplied by scales to give them.
-    Values,
-    /// A factor for each block.
-    Scales,
-}
 
 /// Name, shape and type of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,94 +84,6 @@ pub trait WeightSource {
     }
 }
 
-impl BlockType {
-    /// All types, in the order of their numbers in GGUF.
-    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Q4_0, Self::Q8_0, Self::Bf16];
-
-    /// Elements of a block. A row holds whole blocks.
-    pub fn block_elements(self) -> usize {
-        match self {
-            Self::F32 | Self::F16 | Self::Bf16 => 1,
-            Self::Q8_0 | Self::Q4_0 => 32,
-        }
-    }
-
-    /// Bytes of a block in a GGUF file.
-    pub fn block_bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-            Self::Q8_0 => 34,
-            Self::Q4_0 => 18,
-        }
-    }
-
-    /// The type with number `id` in GGUF (ggml.h, `enum ggml_type`).
-    pub fn from_ggml(id: u32) -> Option<Self> {
-        match id {
-            0 => Some(Self::F32),
-            1 => Some(Self::F16),
-            2 => Some(Self::Q4_0),
-            8 => Some(Self::Q8_0),
-            30 => Some(Self::Bf16),
-            _ => None,
-        }
-    }
-
-    /// Its number in GGUF.
-    pub fn ggml_id(self) -> u32 {
-        match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Q4_0 => 2,
-            Self::Q8_0 => 8,
-            Self::Bf16 => 30,
-        }
-    }
-
-    /// Its name in GGUF.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "F32",
-            Self::F16 => "F16",
-            Self::Bf16 => "BF16",
-            Self::Q8_0 => "Q8_0",
-            Self::Q4_0 => "Q4_0",
-        }
-    }
-
-    /// The parts that a tensor of this type has on the GPU.
-    pub fn parts(self) -> &'static [Part] {
-        match self {
-            Self::F32 | Self::F16 | Self::Bf16 => &[Part::Values],
-            Self::Q8_0 | Self::Q4_0 => &[Part::Values, Part::Scales],
-        }
-    }
-
-    /// Bytes of a part for `elements` elements, padding included. Zero for a part that the type does not have.
-    pub fn part_bytes(self, part: Part, elements: u64) -> u64 {
-        let blocks = elements.div_ceil(self.block_elements() as u64);
-        let bytes = blocks.saturating_mul(layout::stripe(self, part).len as u64);
-        bytes.checked_next_multiple_of(4).unwrap_or(u64::MAX)
-    }
-}
-
-impl Part {
-    /// Its name in manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Values => "values",
-            Self::Scales => "scales",
-        }
-    }
-}
-
-impl fmt::Display for BlockType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl TensorInfo {
     /// Number of elements.
     pub fn elements(&self) -> u64 {
@@ -258,10 +137,10 @@ fn read_f32<S: WeightSource + ?Sized>(source: &S, tensor: &TensorInfo) -> Result
     // Before memory is taken: the source may hold no such tensor.
     source.read_part(tensor, Part::Values, 0, &mut [])?;
     let mut out = vec![0.0; elements as usize];
-    let (mut values, mut scales) = (Vec::new(), Vec::new());
+    let mut buffers = Part::ALL.map(|_| Vec::new());
     let mut first = 0;
     for chunk in out.chunks_mut(F32_STEP as usize) {
-        for (part, buffer) in [(Part::Values, &mut values), (Part::Scales, &mut scales)] {
+        for (part, buffer) in Part::ALL.into_iter().zip(&mut buffers) {
             let bytes = tensor.block.part_bytes(part, chunk.len() as u64);
             buffer.resize(bytes as usize, 0);
             if !buffer.is_empty() {
@@ -269,7 +148,7 @@ fn read_f32<S: WeightSource + ?Sized>(source: &S, tensor: &TensorInfo) -> Result
                 source.read_part(tensor, part, start, buffer)?;
             }
         }
-        block::dequantise_layout(tensor.block, &values, &scales, chunk);
+        block::dequantise_parts(tensor.block, buffers.each_ref().map(Vec::as_slice), chunk);
         first += F32_STEP;
     }
     Ok(out)

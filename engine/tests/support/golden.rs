@@ -46,8 +46,7 @@ pub fn engine(model: &Path, mmproj: Option<&Path>, device: DeviceChoice) -> Engi
 /// An engine with its own context or chunks.
 pub fn engine_with(model: &Path, mmproj: Option<&Path>, options: EngineOptions) -> Engine {
     let text = gguf(model);
-    let vision = mmproj.map(gguf);
-    let vision = vision.as_ref().map(|vision| vision as &dyn WeightSource);
+    let vision = mmproj.map(|path| Box::new(gguf(path)) as Box<dyn WeightSource>);
     let tokenizer = Tokenizer::from_metadata(text.metadata()).unwrap();
     pollster::block_on(Engine::load_with(
         &text,

@@ -3,10 +3,10 @@
 //! Used natively and in a browser's worker, so the cases are drawn from a seeded generator and run one by one.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use outpost_engine::error::Result;
 use outpost_engine::kernels::{
-    self, Activation, AttentionParams, ComputeDevice, DeviceChoice, Matrix,
+    self, Activation, AttentionParams, CacheType, ComputeDevice, DeviceChoice, Matrix,
 };
 use outpost_engine::weights::{BlockType, Metadata, Part, TensorInfo, WeightSource};
 use rand::{Rng, SeedableRng};
@@ -19,8 +19,8 @@ const TOLERANCE: f32 = 2e-5;
 struct RandomWeights {
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
-    values: Vec<u8>,
-    scales: Vec<u8>,
+    /// In the order of [`Part::ALL`].
+    parts: [Vec<u8>; 4],
 }
 
 impl RandomWeights {
@@ -31,39 +31,51 @@ impl RandomWeights {
             block,
         };
         let elements = info.elements();
-        let bytes = |part: Part| block.part_bytes(part, elements) as usize;
-        let mut values = vec![0u8; bytes(Part::Values)];
-        match block {
-            BlockType::F32 => {
-                for word in values.chunks_exact_mut(4) {
-                    word.copy_from_slice(&rng.random_range(-1.0f32..1.0).to_le_bytes());
+        let parts = Part::ALL.map(|part| {
+            let mut bytes = vec![0u8; block.part_bytes(part, elements) as usize];
+            rng.fill(bytes.as_mut_slice());
+            // Every number with a fraction is one that a weight could be.
+            let halves = match (block, part) {
+                (BlockType::F32, Part::Values) => {
+                    for word in bytes.chunks_exact_mut(4) {
+                        word.copy_from_slice(&rng.random_range(-1.0f32..1.0).to_le_bytes());
+                    }
+                    None
+                }
+                (BlockType::Bf16, Part::Values) => {
+                    for word in bytes.chunks_exact_mut(2) {
+                        let value = half::bf16::from_f32(rng.random_range(-1.0..1.0));
+                        word.copy_from_slice(&value.to_le_bytes());
+                    }
+                    None
+                }
+                (BlockType::F16, Part::Values) | (_, Part::SuperScales) => Some((1, 1)),
+                // Two halves in each eight are the block's; the other bytes are scales of groups.
+                (BlockType::Q4K | BlockType::Q5K, Part::Scales) => Some((2, 8)),
+                (BlockType::Q2K | BlockType::Q3K | BlockType::Q6K, Part::Scales) => None,
+                (_, Part::Scales) => Some((1, 1)),
+                _ => None,
+            };
+            if let Some((count, of)) = halves {
+                for run in bytes.chunks_mut(2 * of) {
+                    for half in run.chunks_exact_mut(2).take(count) {
+                        half.copy_from_slice(&random_half(rng).to_le_bytes());
+                    }
                 }
             }
-            BlockType::F16 => {
-                for word in values.chunks_exact_mut(2) {
-                    word.copy_from_slice(&random_half(rng).to_le_bytes());
-                }
-            }
-            BlockType::Bf16 => {
-                for word in values.chunks_exact_mut(2) {
-                    let value = half::bf16::from_f32(rng.random_range(-1.0..1.0));
-                    word.copy_from_slice(&value.to_le_bytes());
-                }
-            }
-            _ => rng.fill(values.as_mut_slice()),
-        }
-        let scales = match info.parts().contains(&Part::Scales) {
-            true => (0..bytes(Part::Scales) / 2)
-                .flat_map(|_| random_half(rng).to_le_bytes())
-                .collect(),
-            false => Vec::new(),
-        };
+            bytes
+        });
         Self {
             metadata: Metadata::default(),
             tensors: vec![info],
-            values,
-            scales,
+            parts,
         }
+    }
+
+    /// The largest magnitude of a weight.
+    fn largest(&self) -> f32 {
+        let values = self.read_f32(&self.tensors[0]).unwrap();
+        values.iter().fold(0.0, |most, value| most.max(value.abs()))
     }
 
     fn matrix(&self, device: &ComputeDevice, piece_bytes: u64) -> Matrix {
@@ -85,11 +97,7 @@ impl WeightSource for RandomWeights {
     }
 
     fn read_part(&self, _: &TensorInfo, part: Part, offset: u64, buf: &mut [u8]) -> Result<()> {
-        let bytes = if part == Part::Values {
-            &self.values
-        } else {
-            &self.scales
-        };
+        let bytes = &self.parts[part as usize];
         buf.copy_from_slice(&bytes[offset as usize..offset as usize + buf.len()]);
         Ok(())
     }
@@ -130,13 +138,25 @@ async fn read(tensor: Tensor<2>) -> Vec<f32> {
         .unwrap()
 }
 
+/// Ways of splitting a row over threads, whatever this adapter would choose.
+const SPLITS: [usize; 4] = [1, 4, 16, 64];
+
 /// Runs `operation` on both devices and compares; `magnitude` is what rounding errors are measured by.
 async fn same_on_both(what: &str, magnitude: f32, operation: impl Fn(&ComputeDevice) -> Tensor<2>) {
+    same_with(&[1], what, magnitude, operation).await;
+}
+
+/// The same for operations that split rows over threads, with each number of them.
+async fn same_with(
+    splits: &[usize],
+    what: &str,
+    magnitude: f32,
+    operation: impl Fn(&ComputeDevice) -> Tensor<2>,
+) {
     let cpu = ComputeDevice::open(DeviceChoice::Cpu).await.unwrap();
     let gpu = ComputeDevice::open(DeviceChoice::Gpu).await.unwrap();
     let expected = read(operation(&cpu)).await;
-    // Every way of splitting a row over threads, whatever this adapter would choose.
-    for threads in [1, 4, 16, 64] {
+    for &threads in splits {
         let found = read(operation(&gpu.with_threads_per_row(threads))).await;
         assert_eq!(found.len(), expected.len(), "{what}");
         for (index, (f, e)) in found.iter().zip(&expected).enumerate() {
@@ -149,13 +169,10 @@ async fn same_on_both(what: &str, magnitude: f32, operation: impl Fn(&ComputeDev
     }
 }
 
-const TYPES: [BlockType; 5] = [
-    BlockType::F32,
-    BlockType::F16,
-    BlockType::Bf16,
-    BlockType::Q8_0,
-    BlockType::Q4_0,
-];
+/// The columns of a case, as many of them as blocks of this type can hold.
+fn whole_blocks(block: BlockType, cols: usize) -> usize {
+    cols.next_multiple_of(block.block_elements())
+}
 
 /// Products, of every type, with one and several tokens, in one and several pieces.
 pub async fn products_match() {
@@ -168,13 +185,20 @@ pub async fn products_match() {
         (7, 130, 32),
         (33, 64, 160),
     ];
-    for block in TYPES {
+    for block in BlockType::ALL {
         for (tokens, out, cols) in shapes {
+            let cols = whole_blocks(block, cols);
             let weights = RandomWeights::new(block, out, cols, &mut rng);
             let x = random(tokens * cols, &mut rng);
+            let magnitude = cols as f32 * weights.largest().max(1.0);
             for piece_bytes in [1, 1 << 20] {
                 let what = format!("{} product {tokens}x{cols} · {out}x{cols}", block.name());
-                same_on_both(&what, cols as f32, |device| {
+                // How rows are split and how blocks are decoded do not meet, so one type goes through every split.
+                let splits = match block {
+                    BlockType::Q4_0 => &SPLITS[..],
+                    _ => &SPLITS[..1],
+                };
+                same_with(splits, &what, magnitude, |device| {
                     weights
                         .matrix(device, piece_bytes)
                         .linear(rows(&x, cols, device))
@@ -185,14 +209,21 @@ pub async fn products_match() {
     }
     // Rows that no block divides, as the image encoder has them.
     for block in [BlockType::F32, BlockType::F16, BlockType::Bf16] {
-        for (tokens, out, cols) in [(1, 5, 2), (3, 70, 34), (4, 9, 588), (2, 65, 136)] {
+        for (tokens, out, cols) in [
+            (1, 5, 2),
+            (3, 70, 34),
+            (4, 9, 588),
+            (2, 65, 136),
+            (1, 7, 8),
+            (9, 66, 4304),
+        ] {
             let weights = RandomWeights::new(block, out, cols, &mut rng);
             let x = random(tokens * cols, &mut rng);
             let what = format!(
                 "{} ragged product {tokens}x{cols} · {out}x{cols}",
                 block.name()
             );
-            same_on_both(&what, cols as f32, |device| {
+            same_with(&[1, 16], &what, cols as f32, |device| {
                 weights
                     .matrix(device, 1 << 20)
                     .linear(rows(&x, cols, device))
@@ -226,8 +257,9 @@ pub async fn transposed_products_match() {
 /// Looking up rows dequantises them bit for bit.
 pub async fn looked_up_rows_are_exact() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    for block in TYPES {
-        let weights = RandomWeights::new(block, 300, 96, &mut rng);
+    for block in BlockType::ALL {
+        let cols = whole_blocks(block, 96);
+        let weights = RandomWeights::new(block, 300, cols, &mut rng);
         let info = weights.tensors[0].clone();
         let expected = weights.read_f32(&info).unwrap();
         let ids = [0u32, 299, 64, 63, 128, 1, 255];
@@ -235,11 +267,11 @@ pub async fn looked_up_rows_are_exact() {
             let device = ComputeDevice::open(choice).await.unwrap();
             for piece_bytes in [1, 1 << 20] {
                 let found = read(weights.matrix(&device, piece_bytes).embed(&ids, 1.0)).await;
-                for (id, row) in ids.iter().zip(found.chunks_exact(96)) {
-                    let start = *id as usize * 96;
+                for (id, row) in ids.iter().zip(found.chunks_exact(cols)) {
+                    let start = *id as usize * cols;
                     assert_eq!(
                         row,
-                        &expected[start..start + 96],
+                        &expected[start..start + cols],
                         "{} row {id} {choice:?}",
                         block.name()
                     );
@@ -397,6 +429,101 @@ pub async fn attention_matches() {
         })
         .await;
     }
+}
+
+/// Rows stored in rings of either kind, and attention over them.
+pub async fn cached_attention_matches() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    // Where halves end, become subnormal, vanish, or lie between two of them.
+    let edges = [
+        0.0,
+        -0.0,
+        65504.0,
+        65519.9,
+        65520.0,
+        -7e4,
+        1e30,
+        6.1035e-5,
+        6.0e-5,
+        5.96e-8,
+        2.98e-8,
+        2.99e-8,
+        -1e-9,
+        1.0,
+        1.000_488_3,
+        1.001_464_8,
+        -2049.0,
+        2051.0,
+    ];
+    for cache in [CacheType::F32, CacheType::F16] {
+        let (cols, ring_rows, count) = (24, 5, 4);
+        let mut source = random(cols * count, &mut rng);
+        source[..edges.len()].copy_from_slice(&edges);
+        let mut stored = Vec::new();
+        for choice in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
+            let device = ComputeDevice::open(choice).await.unwrap();
+            let ring = empty_ring(ring_rows, cols, cache, &device);
+            let ring = kernels::store_rows(ring, rows(&source, cols, &device), 13, cache);
+            let words = ring.into_data_async().await.unwrap();
+            stored.push(words.try_to_vec::<i32>().unwrap());
+        }
+        assert_eq!(stored[0], stored[1], "{cache:?}");
+    }
+    let base = AttentionParams {
+        tokens: 1,
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 256,
+        position: 70,
+        capacity: 80,
+        window: 0,
+        bidirectional: false,
+        scale: 0.1,
+    };
+    let cases = [
+        base,
+        AttentionParams {
+            tokens: 9,
+            window: 33,
+            ..base
+        },
+        AttentionParams {
+            tokens: 16,
+            head_dim: 40,
+            window: 20,
+            bidirectional: true,
+            ..base
+        },
+    ];
+    for cache in [CacheType::F32, CacheType::F16] {
+        for p in cases {
+            let width = p.kv_heads * p.head_dim;
+            let seen = p.position + p.tokens;
+            let q = random(p.tokens * p.heads * p.head_dim, &mut rng);
+            let k = random(seen * width, &mut rng);
+            let v = random(seen * width, &mut rng);
+            same_on_both(&format!("{cache:?} {p:?}"), 8.0, |d| {
+                let fill = |x: &[f32]| {
+                    let ring = empty_ring(p.capacity, width, cache, d);
+                    // More rows than the ring has: the last ones stay.
+                    let first = seen.saturating_sub(p.capacity);
+                    kernels::store_rows(ring, rows(&x[first * width..], width, d), first, cache)
+                };
+                let q = rows(&q, p.heads * p.head_dim, d);
+                kernels::cached_attention(q, fill(&k), fill(&v), p, cache)
+            })
+            .await;
+        }
+    }
+}
+
+fn empty_ring(
+    rows: usize,
+    cols: usize,
+    cache: CacheType,
+    device: &ComputeDevice,
+) -> Tensor<2, Int> {
+    Tensor::zeros([rows, cache.words(cols)], (device.burn(), DType::I32))
 }
 
 /// Activations at every magnitude, additions, copies and pooling.

@@ -9,7 +9,7 @@ SEED = 11
 # Where a block keeps its f16 scales, in bytes.
 SCALES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
-    "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+    "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
 }
 # Zero, negative zero, least and greatest subnormal, least normal, greatest, and ordinary ones of either sign.
 EDGE_SCALES = np.array([0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x83FF, 0x0400, 0x7BFF, 0xFBFF, 0x3C00, 0xBC00, 0x2E66, 0xAE66], "<u2")
@@ -26,10 +26,7 @@ blocks = "blocks.safetensors"
 
 [tolerance]
 # Compared by bits, so that the sign of zero counts: d * (q - 8) with d < 0 and q = 8 is -0.0.
-bit_exact = ["F16", "BF16", "Q4_0", "Q5_0", "Q8_0"]
-# Two roundings whose order a kernel may choose, or that it may fuse.
-relative = {{ Q4_1 = 1e-6, Q5_1 = 1e-6, Q4_K = 1e-6, Q5_K = 1e-6, Q6_K = 1e-6 }}
-# A relative tolerance is of the block's largest magnitude.
+bit_exact = ["F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
 """
 
 

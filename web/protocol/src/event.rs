@@ -130,6 +130,8 @@ pub enum Unit {
     Tokens,
     /// Pictures.
     Pictures,
+    /// Layers of the image encoder, for all pictures together.
+    Layers,
 }
 
 /// Why an answer ended.

@@ -155,7 +155,7 @@ impl Host {
         };
         // Two models at once would not fit small devices.
         self.loaded = None;
-        let vision = vision.as_ref().map(|vision| vision as &dyn WeightSource);
+        let vision = vision.map(|vision| Box::new(vision) as Box<dyn WeightSource>);
         let engine = Engine::load(&text, vision, choice, &mut LoadProgress(task)).await?;
         let adapter = adapter_of(&engine, &probed);
         let load_ms = BrowserClock.now_ms() - started_ms;
@@ -208,6 +208,15 @@ impl Host {
                 break;
             };
             match event {
+                session::Event::ImageLayer {
+                    index,
+                    done_layers,
+                    total_layers,
+                } => {
+                    let (index, layers) = (index as u64, total_layers as u64);
+                    let done = index * layers + done_layers as u64;
+                    task.progress(Stage::Picture, done, count * layers, Unit::Layers);
+                }
                 session::Event::ImageEncoded { index } => {
                     task.progress(Stage::Picture, index as u64 + 1, count, Unit::Pictures);
                 }

@@ -47,6 +47,11 @@ async fn attention_matches_the_reference() {
 }
 
 #[wasm_bindgen_test]
+async fn rings_hold_what_was_stored_and_attention_reads_them() {
+    cases::cached_attention_matches().await;
+}
+
+#[wasm_bindgen_test]
 async fn elementwise_work_matches_the_reference() {
     cases::elementwise_matches().await;
 }
@@ -71,7 +76,7 @@ fn words(tensors: &SafeTensors<'_>, name: &str) -> Vec<[u8; 4]> {
 async fn golden_model(device: DeviceChoice) {
     let text = Gguf::open(golden!("model-q4_0.gguf").to_vec()).unwrap();
     let vision = Gguf::open(golden!("mmproj-q8_0.gguf").to_vec()).unwrap();
-    let mut engine = Engine::load(&text, Some(&vision), device, &mut ())
+    let mut engine = Engine::load(&text, Some(Box::new(vision)), device, &mut ())
         .await
         .unwrap();
     let image = outpost_engine::image::decode(golden!("first.png")).unwrap();

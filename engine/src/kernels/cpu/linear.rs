@@ -1,28 +1,30 @@
 //! Products with packed weights: a row is dequantised once and met by every token.
 
-use super::super::params::{EmbedParams, LinearParams};
+use super::super::params::{EmbedParams, LinearParams, Planes};
 use crate::weights::{BlockType, Part, block};
 
 /// Lanes of the dot product: enough for the compiler to keep several vector registers busy.
 const LANES: usize = 16;
 
 /// x: [tokens, cols], y: [tokens, out_cols], of which the piece's columns are written.
-pub fn linear(x: &[f32], values: &[u32], scales: &[u32], y: &mut [f32], p: &LinearParams) {
+pub fn linear(x: &[f32], weights: &[u8], y: &mut [f32], p: &LinearParams) {
+    let piece = Piece::new(weights, p.block, p.planes, p.cols);
     let mut row = vec![0.0; p.cols];
     for r in 0..p.rows {
-        dequantise_row(p.block, values, scales, r, p.cols, &mut row);
+        piece.dequantise_row(r, &mut row);
         for (x, y) in x.chunks_exact(p.cols).zip(y.chunks_exact_mut(p.out_cols)) {
             y[p.first_row + r] = dot(x, &row);
         }
     }
 }
 
-/// x: [tokens, rows], values: [rows, cols] -> [tokens, cols]
-pub fn linear_transposed(x: &[f32], values: &[u32], p: &LinearParams) -> Vec<f32> {
+/// x: [tokens, rows], weights: [rows, cols] -> [tokens, cols]
+pub fn linear_transposed(x: &[f32], weights: &[u8], p: &LinearParams) -> Vec<f32> {
+    let piece = Piece::new(weights, p.block, p.planes, p.cols);
     let mut y = vec![0.0; p.tokens * p.cols];
     let mut row = vec![0.0; p.cols];
     for r in 0..p.rows {
-        dequantise_row(p.block, values, &[], r, p.cols, &mut row);
+        piece.dequantise_row(r, &mut row);
         for (x, y) in x.chunks_exact(p.rows).zip(y.chunks_exact_mut(p.cols)) {
             for (y, w) in y.iter_mut().zip(&row) {
                 *y += x[r] * w;
@@ -33,7 +35,8 @@ pub fn linear_transposed(x: &[f32], values: &[u32], p: &LinearParams) -> Vec<f32
 }
 
 /// ids: `[tokens]`, y: [tokens, cols]
-pub fn embed(ids: &[u32], values: &[u32], scales: &[u32], y: &mut [f32], p: &EmbedParams) {
+pub fn embed(ids: &[u32], weights: &[u8], y: &mut [f32], p: &EmbedParams) {
+    let piece = Piece::new(weights, p.block, p.planes, p.cols);
     for (id, y) in ids.iter().zip(y.chunks_exact_mut(p.cols)) {
         let Some(row) = (*id as usize)
             .checked_sub(p.first_row)
@@ -41,36 +44,45 @@ pub fn embed(ids: &[u32], values: &[u32], scales: &[u32], y: &mut [f32], p: &Emb
         else {
             continue;
         };
-        dequantise_row(p.block, values, scales, row, p.cols, y);
+        piece.dequantise_row(row, y);
         for y in y {
             *y *= p.scale;
         }
     }
 }
 
-fn dequantise_row(
+/// Rows of a matrix, part after part.
+struct Piece<'a> {
     block: BlockType,
-    values: &[u32],
-    scales: &[u32],
-    row: usize,
-    cols: usize,
-    out: &mut [f32],
-) {
-    let part = |part: Part, words: &[u32]| -> std::ops::Range<usize> {
-        // A row of whole blocks, or of dense values, starts on a whole byte.
-        let bytes = match (block, part) {
-            (BlockType::F32, _) => 4 * cols,
-            (BlockType::F16 | BlockType::Bf16, _) => 2 * cols,
-            (BlockType::Q8_0, Part::Values) => cols,
-            (BlockType::Q4_0, Part::Values) => cols / 2,
-            (BlockType::Q8_0 | BlockType::Q4_0, Part::Scales) => cols / 32 * 2,
+    /// The bytes from the beginning of each part on.
+    parts: [&'a [u8]; 4],
+    /// Bytes of a row in each part.
+    row_bytes: [usize; 4],
+}
+
+impl<'a> Piece<'a> {
+    fn new(weights: &'a [u8], block: BlockType, planes: Planes, cols: usize) -> Self {
+        let starts = [0, planes.high, planes.scales, planes.super_scales];
+        // A row holds whole blocks, so it begins on a whole byte of each part.
+        let blocks = cols / block.block_elements();
+        Self {
+            block,
+            parts: starts.map(|quads| weights.get(16 * quads..).unwrap_or_default()),
+            row_bytes: Part::ALL.map(|part| block.block_part_bytes(part) * blocks),
+        }
+    }
+
+    /// out: `[cols]`
+    fn dequantise_row(&self, row: usize, out: &mut [f32]) {
+        let part = |part: Part| {
+            let bytes = self.row_bytes[part as usize];
+            let start = row * bytes;
+            self.parts[part as usize]
+                .get(start..start + bytes)
+                .unwrap_or_default()
         };
-        let start = (row * bytes).min(words.len() * 4);
-        start..(start + bytes).min(words.len() * 4)
-    };
-    let value_bytes = &bytemuck::cast_slice::<u32, u8>(values)[part(Part::Values, values)];
-    let scale_bytes = &bytemuck::cast_slice::<u32, u8>(scales)[part(Part::Scales, scales)];
-    block::dequantise_layout(block, value_bytes, scale_bytes, out);
+        block::dequantise_parts(self.block, Part::ALL.map(part), out);
+    }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -13,8 +13,8 @@ use burn_flex::{Flex, FlexTensor, Layout};
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CopyParams, EmbedParams, LinearParams, NormParams, PoolParams,
-    RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, LinearParams, NormParams,
+    PoolParams, RopeParams,
 };
 
 /// Calls `body` with the elements of a contiguous f32 tensor.
@@ -23,9 +23,14 @@ fn floats(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice::<f32>().unwrap_or(&[])
 }
 
-/// The packed words of a weight.
+/// Words that are no numbers for burn.
 fn words(tensor: &FlexTensor) -> &[u32] {
     bytemuck::cast_slice(tensor.as_slice::<i32>().unwrap_or(&[]))
+}
+
+/// The packed bytes of a weight.
+fn bytes(tensor: &FlexTensor) -> &[u8] {
+    bytemuck::cast_slice(words(tensor))
 }
 
 fn from_floats(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
@@ -40,42 +45,33 @@ fn from_floats(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 impl EngineOps for Flex {
     fn linear(
         x: FloatTensor<Self>,
-        values: IntTensor<Self>,
-        scales: IntTensor<Self>,
+        weights: IntTensor<Self>,
         mut y: FloatTensor<Self>,
         params: LinearParams,
         _threads_per_row: usize,
     ) -> FloatTensor<Self> {
-        linear::linear(
-            floats(&x),
-            words(&values),
-            words(&scales),
-            y.storage_mut::<f32>(),
-            &params,
-        );
+        linear::linear(floats(&x), bytes(&weights), y.storage_mut::<f32>(), &params);
         y
     }
 
     fn linear_transposed(
         x: FloatTensor<Self>,
-        values: IntTensor<Self>,
+        weights: IntTensor<Self>,
         params: LinearParams,
     ) -> FloatTensor<Self> {
-        let y = linear::linear_transposed(floats(&x), words(&values), &params);
+        let y = linear::linear_transposed(floats(&x), bytes(&weights), &params);
         from_floats(y, &[params.tokens, params.cols])
     }
 
     fn embed(
         ids: IntTensor<Self>,
-        values: IntTensor<Self>,
-        scales: IntTensor<Self>,
+        weights: IntTensor<Self>,
         mut y: FloatTensor<Self>,
         params: EmbedParams,
     ) -> FloatTensor<Self> {
         linear::embed(
             words(&ids),
-            words(&values),
-            words(&scales),
+            bytes(&weights),
             y.storage_mut::<f32>(),
             &params,
         );
@@ -135,6 +131,17 @@ impl EngineOps for Flex {
         target
     }
 
+    fn store_rows(
+        mut ring: IntTensor<Self>,
+        source: FloatTensor<Self>,
+        params: CopyParams,
+        cache: CacheType,
+    ) -> IntTensor<Self> {
+        let words = bytemuck::cast_slice_mut(ring.storage_mut::<i32>());
+        elementwise::store_rows(words, floats(&source), &params, cache);
+        ring
+    }
+
     fn attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -142,6 +149,21 @@ impl EngineOps for Flex {
         params: AttentionParams,
     ) -> FloatTensor<Self> {
         let out = attention::attention(floats(&q), floats(&k), floats(&v), &params);
+        from_floats(out, &[params.tokens, params.heads * params.head_dim])
+    }
+
+    fn cached_attention(
+        q: FloatTensor<Self>,
+        k: IntTensor<Self>,
+        v: IntTensor<Self>,
+        params: AttentionParams,
+        cache: CacheType,
+    ) -> FloatTensor<Self> {
+        let (k, v) = (
+            elementwise::stored_floats(words(&k), cache),
+            elementwise::stored_floats(words(&v), cache),
+        );
+        let out = attention::attention(floats(&q), &k, &v, &params);
         from_floats(out, &[params.tokens, params.heads * params.head_dim])
     }
 

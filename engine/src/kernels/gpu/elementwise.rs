@@ -3,14 +3,8 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::params::{Activation, CopyParams, PoolParams};
-use super::{UNITS, arg, elements, flat_grid};
-
-#[cube]
-fn flat_position() -> usize {
-    (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize) * comptime!(UNITS)
-        + UNIT_POS as usize
-}
+use super::super::params::{Activation, CacheType, CopyParams, PoolParams};
+use super::{UNITS, arg, elements, flat_grid, flat_position};
 
 /// `0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, with tanh from exp, since the built-in one overflows on
 /// some GPUs; it is 1 in f32 beyond 10.
@@ -76,6 +70,54 @@ fn copy_rows_kernel(
         let cols = cols as usize;
         let to = (target_row as usize + i / cols) % target_rows as usize;
         target[to * cols + i % cols] = source[source_row as usize * cols + i];
+    }
+}
+
+/// The half-precision number nearest to `x`, ties to even, the largest one for all beyond it.
+#[cube]
+fn float_to_half(x: f32) -> u32 {
+    let bits = u32::reinterpret(x);
+    let sign = (bits >> 16u32) & 32768u32;
+    let bounded = min(f32::abs(x), 65504.0f32);
+    let magnitude = u32::reinterpret(bounded);
+    // Rounded at bit 13, then the exponent's bias changed from 127 to 15.
+    let rounded = magnitude + 4095u32 + ((magnitude >> 13u32) & 1u32);
+    let normal = (rounded - select(rounded < 939_524_096u32, rounded, 939_524_096u32)) >> 13u32;
+    // Beside 0.5 the last place of f32 is worth what a subnormal's is, so the sum rounds as it should.
+    let tiny = u32::reinterpret(bounded + 0.5f32) - 1_056_964_608u32;
+    sign | select(magnitude < 947_912_704u32, tiny, normal)
+}
+
+/// Word `index` of what `source` is as `cache` keeps it.
+#[cube]
+fn stored_word(source: &[f32], index: usize, #[comptime] cache: CacheType) -> u32 {
+    match comptime!(cache) {
+        CacheType::F32 => u32::reinterpret(source[index]),
+        CacheType::F16 => {
+            float_to_half(source[2usize * index])
+                | (float_to_half(source[2usize * index + 1usize]) << 16u32)
+        }
+    }
+}
+
+/// One thread a word of the ring.
+#[cube(launch_unchecked)]
+fn store_rows_kernel(
+    source: &[f32],
+    ring: &mut [u32],
+    count: u32,
+    row_words: u32,
+    source_row: u32,
+    target_row: u32,
+    target_rows: u32,
+    #[comptime] cache: CacheType,
+) {
+    let i = flat_position();
+    if i < count as usize {
+        let row_words = row_words as usize;
+        let to = (target_row as usize + i / row_words) % target_rows as usize;
+        let from = source_row as usize * row_words + i;
+        ring[to * row_words + i % row_words] = stored_word(source, from, cache);
     }
 }
 
@@ -175,6 +217,28 @@ pub fn copy_rows(target: &CubeTensor, source: &CubeTensor, p: &CopyParams) {
             p.source_row as u32,
             p.target_row as u32,
             p.target_rows as u32,
+        );
+    }
+}
+
+/// source: [_, cols], ring: words of [target_rows, cols]
+pub fn store_rows(ring: &CubeTensor, source: &CubeTensor, p: &CopyParams, cache: CacheType) {
+    let row_words = cache.words(p.cols);
+    let count = p.rows * row_words;
+    // SAFETY: the kernel checks the count; rows wrap at the ring's.
+    unsafe {
+        store_rows_kernel::launch_unchecked(
+            &ring.client,
+            flat_grid(count),
+            CubeDim::new_1d(UNITS as u32),
+            arg(source, elements(source)),
+            arg(ring, elements(ring)),
+            count as u32,
+            row_words as u32,
+            p.source_row as u32,
+            p.target_row as u32,
+            p.target_rows as u32,
+            cache,
         );
     }
 }

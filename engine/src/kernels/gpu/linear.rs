@@ -1,176 +1,371 @@
 //! Products with packed weights, and rows looked up in them.
 //!
-//! `y[t, r] = Σ_k x[t, k] · W[r, k]`. `threads_per_row` neighbouring threads walk the blocks of one row of
-//! `W`, so that a workgroup reads `UNITS / threads_per_row` rows in order; each thread dequantises a block
-//! into registers and meets it with `TILE` tokens. Partial sums meet in workgroup memory. Each weight is
-//! read once for every `TILE` tokens, so once in all when decoding.
+//! `y[t, r] = Σ_k x[t, k] · W[r, k]`. `threads_per_row` neighbouring threads walk the groups of the same rows of `W`, so that
+//! a workgroup reads `UNITS / threads_per_row` sets of rows in order. A thread has `tile_rows` rows and meets them with
+//! `tile_tokens` tokens, eight values at a time, so that each value of `x` that it reads serves all its rows. Partial sums
+//! meet in workgroup memory. Each weight is read once for every `tile_tokens` tokens, so once in all when decoding.
 
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::super::params::{EmbedParams, LinearParams};
-use super::decode::{decode_block, decode_element};
-use super::{UNITS, arg, elements, flat_grid, grid};
-use crate::weights::BlockType;
+use super::decode::{
+    GROUP, OCTET, OCTETS, PlaneStarts, PlaneStartsLaunch, SCALES, decode_dense, decode_octet,
+    group_quads, group_words, load_group, load_scales, octet_quads,
+};
+use super::{UNITS, arg, elements, flat_grid, flat_position, grid};
+use crate::weights::{BlockType, Part};
 
-/// Tokens that share one reading of a block when there are several.
-const TILE: usize = 4;
+/// Rows and tokens that a thread has when there are several tokens.
+const TILE: (usize, usize) = (4, 4);
 
-/// Values of a block.
-const BLOCK: usize = 32;
+/// Rows and tokens that a thread has for a single token.
+const LINE: (usize, usize) = (1, 1);
 
-#[cube(launch_unchecked)]
-fn linear_kernel(
-    values: &[Vector<u32, Const<4>>],
-    scales: &[u32],
-    x: &[Vector<f32, Const<4>>],
-    y: &mut [f32],
-    tokens: u32,
-    rows: u32,
-    blocks: u32,
-    first_row: u32,
-    out_cols: u32,
-    #[comptime] block: BlockType,
-    #[comptime] tile: usize,
-    #[comptime] threads_per_row: usize,
-) {
-    let unit = UNIT_POS as usize;
-    let lane = unit % threads_per_row;
-    let row = CUBE_POS_X as usize * comptime!(UNITS / threads_per_row) + unit / threads_per_row;
-    let first_token = CUBE_POS_Y as usize * tile;
-    let blocks = blocks as usize;
-    let last_token = tokens as usize - 1usize;
-
-    let mut sums = Array::<f32>::new(tile);
-    let mut weights = Array::<f32>::new(32usize);
-    if row < rows as usize {
-        let mut b = lane;
-        while b < blocks {
-            decode_block(values, scales, row * blocks + b, &mut weights, block);
-            #[unroll]
-            for t in 0..tile {
-                // Past the last token its row is read again; the result is not stored.
-                let token = min(first_token + t, last_token);
-                let base = (token * blocks + b) * 8usize;
-                let mut part = 0.0f32;
-                #[unroll]
-                for i in 0..8usize {
-                    let quad = x[base + i];
-                    #[unroll]
-                    for j in 0..4usize {
-                        part += weights[comptime!(4 * i + j)] * quad.extract(j);
-                    }
-                }
-                sums[t] += part;
-            }
-            b += threads_per_row;
-        }
-    }
-
-    if comptime!(threads_per_row == 1) {
-        #[unroll]
-        for t in 0..tile {
-            let token = first_token + t;
-            if row < rows as usize && token <= last_token {
-                y[token * out_cols as usize + first_row as usize + row] = sums[t];
-            }
-        }
-    } else {
-        let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS * tile));
-        #[unroll]
-        for t in 0..tile {
-            shared[unit * tile + t] = sums[t];
-        }
-        sync_cube();
-        // One thread of the row adds up one token.
-        #[unroll]
-        for round in 0..comptime!(tile.div_ceil(threads_per_row)) {
-            let t = lane + round * threads_per_row;
-            let token = first_token + t;
-            if t < tile && row < rows as usize && token <= last_token {
-                let mut sum = 0.0f32;
-                for other in 0..threads_per_row {
-                    sum += shared[(unit - lane + other) * tile + t];
-                }
-                y[token * out_cols as usize + first_row as usize + row] = sum;
-            }
-        }
-    }
-}
-
-/// The same for dense rows whose length is no multiple of 32: element by element.
-#[cube(launch_unchecked)]
-fn linear_ragged_kernel(
-    values: &[u32],
-    x: &[f32],
-    y: &mut [f32],
+/// The numbers of a product that do not shape the kernel.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+struct Sizes {
     tokens: u32,
     rows: u32,
     cols: u32,
     first_row: u32,
     out_cols: u32,
+}
+
+/// `cols` is `GROUP · n + tail`; only dense types have a tail, a multiple of 8.
+#[cube(launch_unchecked)]
+fn linear_kernel(
+    weights: &[Vector<u32, Const<4>>],
+    x: &[Vector<f32, Const<4>>],
+    y: &mut [f32],
+    sizes: Sizes,
+    planes: PlaneStarts,
+    #[comptime] block: BlockType,
+    #[comptime] tile_rows: usize,
+    #[comptime] tile_tokens: usize,
+    #[comptime] threads_per_row: usize,
+    #[comptime] tail: usize,
+) {
+    let unit = UNIT_POS as usize;
+    let lane = unit % threads_per_row;
+    let first_row = (CUBE_POS_X as usize * comptime!(UNITS / threads_per_row)
+        + unit / threads_per_row)
+        * tile_rows;
+    let first_token = CUBE_POS_Y as usize * tile_tokens;
+    let rows = sizes.rows as usize;
+    let last_token = sizes.tokens as usize - 1usize;
+    let groups = sizes.cols as usize / comptime!(GROUP);
+
+    let mut sums = Array::<f32>::new(comptime!(tile_rows * tile_tokens));
+    #[unroll]
+    for i in 0..comptime!(tile_rows * tile_tokens) {
+        sums[i] = 0.0f32;
+    }
+    if first_row < rows {
+        let mut group = lane;
+        while group < groups {
+            add_group(
+                weights,
+                x,
+                &mut sums,
+                &sizes,
+                &planes,
+                first_row,
+                first_token,
+                group,
+                block,
+                tile_rows,
+                tile_tokens,
+                GROUP,
+            );
+            group += threads_per_row;
+        }
+        if comptime!(tail > 0) {
+            if groups % threads_per_row == lane {
+                add_group(
+                    weights,
+                    x,
+                    &mut sums,
+                    &sizes,
+                    &planes,
+                    first_row,
+                    first_token,
+                    groups,
+                    block,
+                    tile_rows,
+                    tile_tokens,
+                    tail,
+                );
+            }
+        }
+    }
+
+    if comptime!(threads_per_row == 1) {
+        #[unroll]
+        for i in 0..comptime!(tile_rows * tile_tokens) {
+            let row = first_row + comptime!(i / tile_tokens);
+            let token = first_token + comptime!(i % tile_tokens);
+            if row < rows && token <= last_token {
+                y[token * sizes.out_cols as usize + sizes.first_row as usize + row] = sums[i];
+            }
+        }
+    } else {
+        let tile = comptime!(tile_rows * tile_tokens);
+        let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS * tile_rows * tile_tokens));
+        #[unroll]
+        for i in 0..tile {
+            shared[unit * tile + i] = sums[i];
+        }
+        sync_cube();
+        // The threads of a row share its results among them.
+        #[unroll]
+        for round in 0..comptime!(tile.div_ceil(threads_per_row)) {
+            let i = lane + round * threads_per_row;
+            let row = first_row + i / tile_tokens;
+            let token = first_token + i % tile_tokens;
+            if i < tile && row < rows && token <= last_token {
+                let mut sum = 0.0f32;
+                for other in 0..threads_per_row {
+                    sum += shared[(unit - lane + other) * tile + i];
+                }
+                y[token * sizes.out_cols as usize + sizes.first_row as usize + row] = sum;
+            }
+        }
+    }
+}
+
+/// Adds what the first `count` values of a group give to the sums, [tile_rows, tile_tokens]. Rows and tokens past the end
+/// are those at the end again; their sums are not stored.
+#[cube]
+fn add_group(
+    weights: &[Vector<u32, Const<4>>],
+    x: &[Vector<f32, Const<4>>],
+    sums: &mut Array<f32>,
+    sizes: &Sizes,
+    planes: &PlaneStarts,
+    first_row: usize,
+    first_token: usize,
+    group: usize,
+    #[comptime] block: BlockType,
+    #[comptime] tile_rows: usize,
+    #[comptime] tile_tokens: usize,
+    #[comptime] count: usize,
+) {
+    let words_of_row = comptime!(group_words(block));
+    let cols = sizes.cols as usize;
+    let last_row = sizes.rows as usize - 1usize;
+    let last_token = sizes.tokens as usize - 1usize;
+    let mut words = Array::<u32>::new(comptime!(tile_rows * words_of_row));
+    let mut scales = Array::<f32>::new(comptime!(tile_rows * SCALES));
+    #[unroll]
+    for r in 0..tile_rows {
+        let row = min(first_row + r, last_row);
+        let mut quad = row * (cols / comptime!(values_in_quad(block)))
+            + group * comptime!(GROUP / values_in_quad(block));
+        let index = row * (cols / comptime!(GROUP)) + group;
+        if comptime!(group_quads(block) == 0) {
+            quad = index / 2usize;
+        }
+        load_values(
+            weights,
+            planes,
+            quad,
+            index,
+            &mut words,
+            comptime!(r * words_of_row),
+            block,
+            count,
+        );
+        load_scales(
+            weights,
+            planes,
+            index,
+            &mut scales,
+            comptime!(r * SCALES),
+            block,
+        );
+    }
+    let mut values = Array::<f32>::new(comptime!(tile_rows * OCTET));
+    #[unroll]
+    for octet in 0..comptime!(count.div_ceil(OCTET).min(OCTETS)) {
+        #[unroll]
+        for r in 0..tile_rows {
+            decode_octet(
+                &words,
+                &scales,
+                &mut values,
+                octet,
+                comptime!(r * OCTET),
+                comptime!(r * words_of_row),
+                comptime!(r * SCALES),
+                block,
+            );
+        }
+        #[unroll]
+        for t in 0..tile_tokens {
+            let token = min(first_token + t, last_token);
+            let base = (token * cols) / 4usize + group * comptime!(GROUP / 4);
+            let low = x[base + comptime!(octet_quads(block, octet).0)];
+            let high = x[base + comptime!(octet_quads(block, octet).1)];
+            #[unroll]
+            for r in 0..tile_rows {
+                let mut part = 0.0f32;
+                #[unroll]
+                for i in 0..4usize {
+                    part += values[comptime!(r * OCTET + i)] * low.extract(i);
+                    part += values[comptime!(r * OCTET + 4 + i)] * high.extract(i);
+                }
+                sums[comptime!(r * tile_tokens + t)] += part;
+            }
+        }
+    }
+}
+
+/// Values that a quad of words holds; of types whose groups share a quad, as many as keep the arithmetic whole.
+fn values_in_quad(block: BlockType) -> usize {
+    let bits = block.block_part_bytes(Part::Values) * 8 / block.block_elements();
+    (128 / bits).min(GROUP)
+}
+
+/// [`load_group`], or the quads that a dense row has left for its last, shorter group.
+#[cube]
+fn load_values(
+    weights: &[Vector<u32, Const<4>>],
+    planes: &PlaneStarts,
+    quad: usize,
+    index: usize,
+    words: &mut Array<u32>,
+    #[comptime] first: usize,
+    #[comptime] block: BlockType,
+    #[comptime] count: usize,
+) {
+    if comptime!(count == GROUP) {
+        load_group(weights, planes, quad, index, words, first, block);
+    } else {
+        #[unroll]
+        for i in 0..comptime!(count / values_in_quad(block)) {
+            let four = weights[quad + i];
+            #[unroll]
+            for j in 0..4usize {
+                words[comptime!(first + 4 * i + j)] = four.extract(j);
+            }
+        }
+    }
+}
+
+/// The same for dense rows whose length is no multiple of 8: element by element.
+#[cube(launch_unchecked)]
+fn linear_ragged_kernel(
+    weights: &[Vector<u32, Const<4>>],
+    x: &[f32],
+    y: &mut [f32],
+    sizes: Sizes,
     #[comptime] block: BlockType,
 ) {
     let row = CUBE_POS_X as usize * comptime!(UNITS) + UNIT_POS as usize;
     let token = CUBE_POS_Y as usize;
-    let cols = cols as usize;
-    if row < rows as usize && token < tokens as usize {
+    let cols = sizes.cols as usize;
+    if row < sizes.rows as usize && token < sizes.tokens as usize {
         let mut sum = 0.0f32;
         for k in 0..cols {
-            sum += x[token * cols + k] * decode_element(values, values, row * cols + k, block);
+            sum += x[token * cols + k] * decode_dense(weights, row * cols + k, block);
         }
-        y[token * out_cols as usize + first_row as usize + row] = sum;
+        y[token * sizes.out_cols as usize + sizes.first_row as usize + row] = sum;
     }
 }
 
 /// `y[t, n] = Σ_k x[t, k] · W[k, n]`, one thread a result; neighbours read neighbouring weights.
 #[cube(launch_unchecked)]
 fn linear_transposed_kernel(
-    values: &[u32],
+    weights: &[Vector<u32, Const<4>>],
     x: &[f32],
     y: &mut [f32],
-    tokens: u32,
-    rows: u32,
-    cols: u32,
+    sizes: Sizes,
     #[comptime] block: BlockType,
 ) {
     let n = CUBE_POS_X as usize * comptime!(UNITS) + UNIT_POS as usize;
     let token = CUBE_POS_Y as usize;
-    let cols = cols as usize;
-    let rows = rows as usize;
-    if n < cols && token < tokens as usize {
+    let cols = sizes.cols as usize;
+    let rows = sizes.rows as usize;
+    if n < cols && token < sizes.tokens as usize {
         let mut sum = 0.0f32;
         for k in 0..rows {
-            sum += x[token * rows + k] * decode_element(values, values, k * cols + n, block);
+            sum += x[token * rows + k] * decode_dense(weights, k * cols + n, block);
         }
         y[token * cols + n] = sum;
     }
 }
 
-/// `y[t] = scale · W[ids[t]]` where the piece of `W` holds that row, one thread a value.
+/// `y[t] = factor · W[ids[t]]` where the piece of `W` holds that row, one thread a group of values.
 #[cube(launch_unchecked)]
 fn embed_kernel(
     ids: &[u32],
-    values: &[u32],
-    scales: &[u32],
+    weights: &[Vector<u32, Const<4>>],
     y: &mut [f32],
-    tokens: u32,
-    rows: u32,
-    cols: u32,
-    first_row: u32,
-    scale: f32,
+    sizes: Sizes,
+    planes: PlaneStarts,
+    factor: f32,
     #[comptime] block: BlockType,
 ) {
-    let place = (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize)
-        * comptime!(UNITS)
-        + UNIT_POS as usize;
-    let cols = cols as usize;
-    let token = place / cols;
-    if token < tokens as usize {
+    let place = flat_position();
+    let groups = sizes.cols as usize / comptime!(GROUP);
+    let token = place / groups;
+    if token < sizes.tokens as usize {
         let id = ids[token];
-        if id >= first_row && id - first_row < rows {
-            let element = (id - first_row) as usize * cols + place % cols;
-            y[place] = decode_element(values, scales, element, block) * scale;
+        if id >= sizes.first_row && id - sizes.first_row < sizes.rows {
+            let index = (id - sizes.first_row) as usize * groups + place % groups;
+            let mut quad = index * comptime!(group_quads(block));
+            if comptime!(group_quads(block) == 0) {
+                quad = index / 2usize;
+            }
+            let mut words = Array::<u32>::new(comptime!(group_words(block)));
+            let mut scales = Array::<f32>::new(SCALES);
+            let mut values = Array::<f32>::new(OCTET);
+            load_group(weights, &planes, quad, index, &mut words, 0usize, block);
+            load_scales(weights, &planes, index, &mut scales, 0usize, block);
+            #[unroll]
+            for octet in 0..OCTETS {
+                decode_octet(
+                    &words,
+                    &scales,
+                    &mut values,
+                    octet,
+                    0usize,
+                    0usize,
+                    0usize,
+                    block,
+                );
+                let low = comptime!(4 * octet_quads(block, octet).0);
+                let high = comptime!(4 * octet_quads(block, octet).1);
+                #[unroll]
+                for i in 0..4usize {
+                    y[place * comptime!(GROUP) + comptime!(low + i)] = values[i] * factor;
+                    y[place * comptime!(GROUP) + comptime!(high + i)] =
+                        values[comptime!(4 + i)] * factor;
+                }
+            }
+        }
+    }
+}
+
+/// The same for dense rows whose length is no multiple of 32: one thread a value.
+#[cube(launch_unchecked)]
+fn embed_ragged_kernel(
+    ids: &[u32],
+    weights: &[Vector<u32, Const<4>>],
+    y: &mut [f32],
+    sizes: Sizes,
+    factor: f32,
+    #[comptime] block: BlockType,
+) {
+    let place = flat_position();
+    let cols = sizes.cols as usize;
+    let token = place / cols;
+    if token < sizes.tokens as usize {
+        let id = ids[token];
+        if id >= sizes.first_row && id - sizes.first_row < sizes.rows {
+            let element = (id - sizes.first_row) as usize * cols + place % cols;
+            y[place] = decode_dense(weights, element, block) * factor;
         }
     }
 }
@@ -178,101 +373,125 @@ fn embed_kernel(
 /// Writes the piece's columns of `y`.
 pub fn linear(
     x: &CubeTensor,
-    values: &CubeTensor,
-    scales: &CubeTensor,
+    weights: &CubeTensor,
     y: &CubeTensor,
     p: &LinearParams,
     threads_per_row: usize,
 ) {
     let client = &x.client;
-    let words = elements(values);
-    if !p.cols.is_multiple_of(BLOCK) {
+    let quads = elements(weights) / 4;
+    let sizes = SizesLaunch::new(
+        p.tokens as u32,
+        p.rows as u32,
+        p.cols as u32,
+        p.first_row as u32,
+        p.out_cols as u32,
+    );
+    if !p.cols.is_multiple_of(OCTET) {
         // SAFETY: lengths follow from the shapes; the kernel checks rows and tokens.
         unsafe {
             linear_ragged_kernel::launch_unchecked(
                 client,
                 grid(p.rows.div_ceil(UNITS), p.tokens),
                 CubeDim::new_1d(UNITS as u32),
-                arg(values, words),
+                arg(weights, quads),
                 arg(x, p.tokens * p.cols),
                 arg(y, p.tokens * p.out_cols),
-                p.tokens as u32,
-                p.rows as u32,
-                p.cols as u32,
-                p.first_row as u32,
-                p.out_cols as u32,
+                sizes,
                 p.block,
             );
         }
         return;
     }
-    let tile = if p.tokens == 1 { 1 } else { TILE };
-    let rows_per_group = UNITS / threads_per_row;
-    // SAFETY: as above; a piece holds whole blocks, so its words divide by four.
+    let (tile_rows, tile_tokens) = if p.tokens == 1 { LINE } else { TILE };
+    let rows_of_group = UNITS / threads_per_row * tile_rows;
+    // SAFETY: lengths follow from the shapes; rows and tokens past the end are read where the last ones are.
     unsafe {
         linear_kernel::launch_unchecked(
             client,
-            grid(p.rows.div_ceil(rows_per_group), p.tokens.div_ceil(tile)),
+            grid(
+                p.rows.div_ceil(rows_of_group),
+                p.tokens.div_ceil(tile_tokens),
+            ),
             CubeDim::new_1d(UNITS as u32),
-            arg(values, words / 4),
-            arg(scales, elements(scales)),
+            arg(weights, quads),
             arg(x, p.tokens * p.cols / 4),
             arg(y, p.tokens * p.out_cols),
-            p.tokens as u32,
-            p.rows as u32,
-            (p.cols / BLOCK) as u32,
-            p.first_row as u32,
-            p.out_cols as u32,
+            sizes,
+            starts(p.planes),
             p.block,
-            tile,
+            tile_rows,
+            tile_tokens,
             threads_per_row,
+            p.cols % GROUP,
         );
     }
 }
 
 /// Writes all of `y`.
-pub fn linear_transposed(x: &CubeTensor, values: &CubeTensor, y: &CubeTensor, p: &LinearParams) {
+pub fn linear_transposed(x: &CubeTensor, weights: &CubeTensor, y: &CubeTensor, p: &LinearParams) {
     // SAFETY: lengths follow from the shapes; the kernel checks columns and tokens.
     unsafe {
         linear_transposed_kernel::launch_unchecked(
             &x.client,
             grid(p.cols.div_ceil(UNITS), p.tokens),
             CubeDim::new_1d(UNITS as u32),
-            arg(values, elements(values)),
+            arg(weights, elements(weights) / 4),
             arg(x, p.tokens * p.rows),
             arg(y, p.tokens * p.cols),
-            p.tokens as u32,
-            p.rows as u32,
-            p.cols as u32,
+            SizesLaunch::new(p.tokens as u32, p.rows as u32, p.cols as u32, 0, 0),
             p.block,
         );
     }
 }
 
 /// Writes the rows of `y` whose ids the piece holds.
-pub fn embed(
-    ids: &CubeTensor,
-    values: &CubeTensor,
-    scales: &CubeTensor,
-    y: &CubeTensor,
-    p: &EmbedParams,
-) {
-    // SAFETY: lengths follow from the shapes; the kernel checks tokens and rows.
+pub fn embed(ids: &CubeTensor, weights: &CubeTensor, y: &CubeTensor, p: &EmbedParams) {
+    let client = &y.client;
+    let quads = elements(weights) / 4;
+    let sizes = SizesLaunch::new(
+        p.tokens as u32,
+        p.rows as u32,
+        p.cols as u32,
+        p.first_row as u32,
+        0,
+    );
+    let count = p.tokens * p.cols;
+    // SAFETY: lengths follow from the shapes; the kernels check tokens and rows.
     unsafe {
-        embed_kernel::launch_unchecked(
-            &y.client,
-            flat_grid(p.tokens * p.cols),
-            CubeDim::new_1d(UNITS as u32),
-            arg(ids, p.tokens),
-            arg(values, elements(values)),
-            arg(scales, elements(scales)),
-            arg(y, p.tokens * p.cols),
-            p.tokens as u32,
-            p.rows as u32,
-            p.cols as u32,
-            p.first_row as u32,
-            p.scale,
-            p.block,
-        );
+        if p.cols.is_multiple_of(GROUP) {
+            embed_kernel::launch_unchecked(
+                client,
+                flat_grid(count / GROUP),
+                CubeDim::new_1d(UNITS as u32),
+                arg(ids, p.tokens),
+                arg(weights, quads),
+                arg(y, count),
+                sizes,
+                starts(p.planes),
+                p.scale,
+                p.block,
+            );
+        } else {
+            embed_ragged_kernel::launch_unchecked(
+                client,
+                flat_grid(count),
+                CubeDim::new_1d(UNITS as u32),
+                arg(ids, p.tokens),
+                arg(weights, quads),
+                arg(y, count),
+                sizes,
+                p.scale,
+                p.block,
+            );
+        }
     }
+}
+
+fn starts(planes: crate::kernels::params::Planes) -> PlaneStartsLaunch {
+    PlaneStartsLaunch::new(
+        planes.high as u32,
+        planes.scales as u32,
+        planes.super_scales as u32,
+    )
 }

@@ -19,8 +19,8 @@ use cubecl::prelude::*;
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CopyParams, EmbedParams, LinearParams, NormParams, PoolParams,
-    RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, LinearParams, NormParams,
+    PoolParams, RopeParams,
 };
 
 /// Threads of a workgroup, in every kernel.
@@ -63,6 +63,13 @@ fn grid(x: usize, y: usize) -> CubeCount {
     CubeCount::Static(x as u32, y as u32, 1)
 }
 
+/// The place of a thread in a [`flat_grid`].
+#[cube]
+fn flat_position() -> usize {
+    (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize) * comptime!(UNITS)
+        + UNIT_POS as usize
+}
+
 /// Workgroups for one thread an element, over two dimensions because one holds only 65,535.
 fn flat_grid(elements: usize) -> CubeCount {
     const ROW: usize = 32_768;
@@ -73,34 +80,32 @@ fn flat_grid(elements: usize) -> CubeCount {
 impl EngineOps for CubeBackend {
     fn linear(
         x: FloatTensor<Self>,
-        values: IntTensor<Self>,
-        scales: IntTensor<Self>,
+        weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: LinearParams,
         threads_per_row: usize,
     ) -> FloatTensor<Self> {
-        linear::linear(&x, &values, &scales, &y, &params, threads_per_row);
+        linear::linear(&x, &weights, &y, &params, threads_per_row);
         y
     }
 
     fn linear_transposed(
         x: FloatTensor<Self>,
-        values: IntTensor<Self>,
+        weights: IntTensor<Self>,
         params: LinearParams,
     ) -> FloatTensor<Self> {
         let y = empty(&x, &[params.tokens, params.cols]);
-        linear::linear_transposed(&x, &values, &y, &params);
+        linear::linear_transposed(&x, &weights, &y, &params);
         y
     }
 
     fn embed(
         ids: IntTensor<Self>,
-        values: IntTensor<Self>,
-        scales: IntTensor<Self>,
+        weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: EmbedParams,
     ) -> FloatTensor<Self> {
-        linear::embed(&ids, &values, &scales, &y, &params);
+        linear::embed(&ids, &weights, &y, &params);
         y
     }
 
@@ -156,6 +161,16 @@ impl EngineOps for CubeBackend {
         target
     }
 
+    fn store_rows(
+        ring: IntTensor<Self>,
+        source: FloatTensor<Self>,
+        params: CopyParams,
+        cache: CacheType,
+    ) -> IntTensor<Self> {
+        elementwise::store_rows(&ring, &source, &params, cache);
+        ring
+    }
+
     fn attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -163,7 +178,19 @@ impl EngineOps for CubeBackend {
         params: AttentionParams,
     ) -> FloatTensor<Self> {
         let out = empty(&q, &[params.tokens, params.heads * params.head_dim]);
-        attention::attention(&q, &k, &v, &out, &params);
+        attention::attention(&q, &k, &v, &out, &params, CacheType::F32);
+        out
+    }
+
+    fn cached_attention(
+        q: FloatTensor<Self>,
+        k: IntTensor<Self>,
+        v: IntTensor<Self>,
+        params: AttentionParams,
+        cache: CacheType,
+    ) -> FloatTensor<Self> {
+        let out = empty(&q, &[params.tokens, params.heads * params.head_dim]);
+        attention::attention(&q, &k, &v, &out, &params, cache);
         out
     }
 

@@ -102,5 +102,7 @@ fn amount(work: &Work) -> String {
     match work.unit {
         Unit::Bytes => format::bytes_of(work.done, work.total),
         Unit::Tokens | Unit::Pictures => format!("{} of {}", work.done, work.total),
+        // Nobody knows what a layer is.
+        Unit::Layers => format!("{} %", work.done * 100 / work.total.max(1)),
     }
 }
