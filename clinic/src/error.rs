@@ -40,4 +40,57 @@ pub enum Error {
         /// What is there instead.
         found: String,
     },
+
+    /// An answer that should say where something is has no list of boxes.
+    #[error("the answer holds no list of boxes; ask again, or allow it more tokens")]
+    NoBoxes,
+
+    /// A DICOM file ends early, contradicts itself or lacks something.
+    #[error("this DICOM file cannot be read: {detail}; export it again from where it came from")]
+    Dicom {
+        /// What is wrong, with the value found.
+        detail: String,
+    },
+
+    /// The data are sound, but not of a kind that is handled.
+    #[error("{what} is not supported; {remedy}")]
+    Unsupported {
+        /// What was found.
+        what: String,
+        /// What to use instead.
+        remedy: &'static str,
+    },
+
+    /// A number is beyond a fixed limit that protects memory.
+    #[error("{what} is {value}, above the limit of {limit}; use a smaller input")]
+    LimitExceeded {
+        /// What was counted.
+        what: &'static str,
+        /// The value found.
+        value: u64,
+        /// The largest value that is accepted.
+        limit: u64,
+    },
+
+    /// Slices do not make one CT series.
+    #[error("{problem}; {remedy}")]
+    Series {
+        /// What is wrong.
+        problem: String,
+        /// What to change.
+        remedy: &'static str,
+    },
+
+    /// A CT series and its question do not fit the context.
+    #[error(
+        "{slices} slices with their question need {needed_tokens} tokens and the context holds {context_tokens}; use fewer slices or a longer context"
+    )]
+    SeriesTooLong {
+        /// Slices of the series.
+        slices: usize,
+        /// Tokens that the prompt and one token of an answer need.
+        needed_tokens: u64,
+        /// Tokens that the context holds.
+        context_tokens: usize,
+    },
 }

@@ -3,11 +3,16 @@
 //! Everything read here is a draft. These functions check form only, never whether a statement is true, and
 //! they invent nothing: a part that the model did not write stays absent.
 
+pub mod ct;
+pub mod dicom;
 pub mod error;
+pub mod localisation;
 pub mod prescription;
 pub mod soap;
+pub mod thinking;
 
 pub use error::{Error, Result};
+pub use localisation::Localisation;
 pub use prescription::Prescription;
 pub use soap::SoapNote;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use outpost_clinic::ct::MAX_SLICES;
 use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::session::DEFAULT_CONTEXT_TOKENS;
 
@@ -97,12 +98,29 @@ pub struct TokenizeArgs {
     pub model: PathBuf,
 
     /// The text; control tokens in it are recognised, and none is added
-    #[arg(long, allow_hyphen_values = true)]
-    pub text: String,
+    #[arg(long, allow_hyphen_values = true, required_unless_present = "file")]
+    pub text: Option<String>,
+
+    /// Many texts, one a line: {"text"}; prints one JSON object a line
+    #[arg(long, value_name = "FILE.jsonl", conflicts_with = "text")]
+    pub file: Option<PathBuf>,
+
+    /// Recognise no control token, as in text from outside
+    #[arg(long)]
+    pub untrusted: bool,
 
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where pictures stand in a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImageOrder {
+    /// Before its words.
+    First,
+    /// After its words.
+    Last,
 }
 
 /// Arguments of `generate`.
@@ -112,17 +130,66 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// JPEG, PNG or WebP file, before the prompt's words; may be repeated
+    /// JPEG, PNG or WebP file; may be repeated
     #[arg(long = "image", value_name = "FILE")]
     pub images: Vec<PathBuf>,
+
+    /// Whether pictures stand before the prompt's words or after them
+    #[arg(long, value_enum, default_value_t = ImageOrder::First)]
+    pub image_order: ImageOrder,
+
+    /// Pad each picture with black to a square, so that the model sees its true proportions
+    #[arg(long)]
+    pub pad_square: bool,
 
     /// System instruction
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub system: Option<String>,
 
+    /// Ask the model to think before it answers; a system instruction follows as its role
+    #[arg(long)]
+    pub think: bool,
+
     /// What to ask
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub prompt: String,
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        required_unless_present_any = ["locate", "turns"]
+    )]
+    pub prompt: Option<String>,
+
+    /// Ask where this is in the one picture, and print boxes in its pixels; pads it to a square
+    #[arg(
+        long,
+        value_name = "WHAT",
+        requires = "images",
+        conflicts_with_all = ["prompt", "turns", "ct"]
+    )]
+    pub locate: Option<String>,
+
+    /// DICOM files of one CT series, or folders of them, that the prompt asks about
+    #[arg(
+        long,
+        value_name = "DIR_OR_FILE",
+        num_args = 1..,
+        requires = "prompt",
+        conflicts_with_all = ["images", "turns"]
+    )]
+    pub ct: Vec<PathBuf>,
+
+    /// Most slices of the CT series, taken evenly from the whole
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = MAX_SLICES as u64,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_SLICES as u64)
+    )]
+    pub ct_slices: u64,
+
+    /// Several turns: [{"role": "user" or "model", "text", "images": [FILE, ..]}, ..], files relative to it
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["prompt", "images"])]
+    pub turns: Option<PathBuf>,
 
     /// Most tokens of the answer
     #[arg(long, value_name = "N", default_value_t = 512)]

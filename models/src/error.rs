@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use outpost_clinic::Error as ClinicError;
 use outpost_engine::error::Error as EngineError;
 use thiserror::Error;
 
@@ -23,6 +24,19 @@ pub enum Error {
         input: String,
         /// The reason.
         source: EngineError,
+    },
+
+    /// A workflow refused.
+    #[error(transparent)]
+    Clinic(#[from] ClinicError),
+
+    /// A workflow refused one of several files.
+    #[error("{path}: {source}")]
+    Slice {
+        /// Its path.
+        path: String,
+        /// The reason.
+        source: ClinicError,
     },
 
     /// A file or directory could not be used.
@@ -73,6 +87,12 @@ impl Error {
     pub fn of(path: &Path) -> impl FnOnce(EngineError) -> Self {
         let input = path.display().to_string();
         move |source| Self::Input { input, source }
+    }
+
+    /// Names the slice that a workflow refused.
+    pub fn slice(path: &Path) -> impl FnOnce(ClinicError) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::Slice { path, source }
     }
 
     /// Whether the reader of the output went away.

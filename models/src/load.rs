@@ -1,8 +1,10 @@
-//! What several subcommands need before they can ask the engine.
+//! What comes from files and arguments before the engine can be asked: models, pictures, CT series, conversations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use outpost_clinic::ct::{self, Windows};
+use outpost_clinic::dicom;
 use outpost_engine::chat::{Conversation, Message, Part, Role};
 use outpost_engine::error::Error as EngineError;
 use outpost_engine::image::{self, RgbImage};
@@ -10,14 +12,18 @@ use outpost_engine::kernels::{DeviceChoice, DeviceKind};
 use outpost_engine::ports::Clock;
 use outpost_engine::session::{Engine, EngineOptions};
 use outpost_engine::tokenizer::Tokenizer;
+use serde::Deserialize;
 
 use crate::args::ModelArgs;
 use crate::error::{Error, Result};
 use crate::output::{HostClock, Percent};
 use crate::source::Model;
 
-/// Largest picture file that is read.
-const MAX_PICTURE_BYTES: u64 = 256 << 20;
+/// Largest file of a picture, a slice or turns that is read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// Most files of a CT series.
+const MAX_SLICE_FILES: usize = 4096;
 
 /// An engine with its model on the device.
 pub struct Loaded {
@@ -69,18 +75,112 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<RgbImage>> {
 
 /// Reads and decodes one picture.
 pub fn picture(path: &Path) -> Result<RgbImage> {
+    image::decode(&bytes(path)?).map_err(Error::of(path))
+}
+
+/// Slices of one CT series as pictures, in order: at most `most`, taken evenly from the whole. A folder stands for the
+/// files in it.
+pub fn ct(paths: &[PathBuf], most: usize) -> Result<Vec<RgbImage>> {
+    let files = slice_files(paths)?;
+    let mut geometries = Vec::with_capacity(files.len());
+    for path in &files {
+        let bytes = bytes(path)?;
+        let image = dicom::read(&bytes).map_err(Error::slice(path))?;
+        geometries.push(image.geometry().clone());
+    }
+    let order = dicom::order(&geometries.iter().collect::<Vec<_>>())?;
+    // Read again: a whole series is larger than what is taken of it.
+    let taken = ct::sample(order.len(), most).into_iter();
+    let taken = taken.filter_map(|index| files.get(*order.get(index)?));
+    taken
+        .map(|path| {
+            let bytes = bytes(path)?;
+            let slice = dicom::read(&bytes).and_then(|image| image.slice());
+            let slice = slice.map_err(Error::slice(path))?;
+            Ok(slice.picture(&Windows::MEDGEMMA_1_5))
+        })
+        .collect()
+}
+
+/// The files that `paths` name, those of a folder by name. Hidden files and a DICOM folder's own list are left out.
+fn slice_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let failed = |error| Error::read(path, &error);
+        let mut inside = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let is_slice = name != "DICOMDIR" && !name.as_encoded_bytes().starts_with(b".");
+            if is_slice && entry.path().is_file() {
+                inside.push(entry.path());
+            }
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    if files.len() > MAX_SLICE_FILES {
+        return Err(Error::Engine(EngineError::LimitExceeded {
+            what: "the number of CT files".to_owned(),
+            value: files.len() as u64,
+            limit: MAX_SLICE_FILES as u64,
+        }));
+    }
+    Ok(files)
+}
+
+/// One turn of a file of turns.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    role: Role,
+    #[serde(default)]
+    text: String,
+    /// Relative to the file of the turns.
+    #[serde(default)]
+    images: Vec<PathBuf>,
+}
+
+/// A conversation of several turns from a JSON file, and its pictures.
+pub fn turns(path: &Path, pictures_first: bool) -> Result<(Conversation, Vec<RgbImage>)> {
+    let turns: Vec<Turn> = serde_json::from_slice(&bytes(path)?).map_err(|error| {
+        Error::file(
+            path,
+            format!("holds no turns ({error})"),
+            "write [{\"role\": \"user\", \"text\": \"..\", \"images\": [\"..\"]}, ..]",
+        )
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let images = turns.iter().flat_map(|turn| &turn.images);
+    let pictures = images.map(|name| picture(&folder.join(name)));
+    let pictures = pictures.collect::<Result<_>>()?;
+    let messages = turns.into_iter().map(|turn| Message {
+        role: turn.role,
+        parts: parts(&turn.text, turn.images.len(), pictures_first),
+    });
+    let conversation = Conversation {
+        system: None,
+        messages: messages.collect(),
+    };
+    Ok((conversation, pictures))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
     let length = fs::metadata(path)
         .map_err(|error| Error::read(path, &error))?
         .len();
-    if length > MAX_PICTURE_BYTES {
+    if length > MAX_FILE_BYTES {
         return Err(Error::file(
             path,
-            format!("has {length} bytes, above the limit of {MAX_PICTURE_BYTES}"),
-            "use a smaller picture",
+            format!("has {length} bytes, above the limit of {MAX_FILE_BYTES}"),
+            "use a smaller file",
         ));
     }
-    let bytes = fs::read(path).map_err(|error| Error::read(path, &error))?;
-    image::decode(&bytes).map_err(Error::of(path))
+    fs::read(path).map_err(|error| Error::read(path, &error))
 }
 
 /// One question. Pictures stand before the words, as in MedGemma's own notebooks, or after them.
@@ -96,19 +196,23 @@ pub fn question(
             remedy: "say what you want to know".to_owned(),
         }));
     }
-    let mut parts = vec![Part::Image; pictures];
-    let words = Part::Text(prompt.to_owned());
-    match pictures_first {
-        true => parts.push(words),
-        false => parts.insert(0, words),
-    }
     Ok(Conversation {
         system: system.map(str::to_owned),
         messages: vec![Message {
             role: Role::User,
-            parts,
+            parts: parts(prompt, pictures, pictures_first),
         }],
     })
+}
+
+fn parts(words: &str, pictures: usize, pictures_first: bool) -> Vec<Part> {
+    let mut parts = vec![Part::Image; pictures];
+    let words = Part::Text(words.to_owned());
+    match pictures_first {
+        true => parts.push(words),
+        false => parts.insert(0, words),
+    }
+    parts
 }
 
 #[cfg(test)]

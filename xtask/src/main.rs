@@ -2,8 +2,10 @@
 
 mod build;
 mod error;
+mod fuzz;
 mod places;
 mod process;
+mod scale;
 mod serve;
 mod setup;
 mod test;
@@ -25,6 +27,13 @@ cargo xtask test [--fast] [--only WORD]                 run every check and test
                  [--update-screenshots]                 --only: the steps whose name contains the word
 cargo xtask ci                                          the same as test, from a lock file that must be current
 cargo xtask tidy                                        only the rules about the source tree
+cargo xtask fuzz [--seconds N] [--target NAME]          feed the parsers what nobody thought of; N seconds (60) for
+                 [--jobs N]                             each target, or for one; --jobs: processes at a time (1)
+cargo xtask scale [--shape NAME] [--types MIX]          measure the page with a model of true size and random weights
+                  [--model FILE --mmproj FILE]          (4b, q4_0), or with these files, against the native engine
+                  [--tokens N] [--no-image]             tokens of the answer (16); without a picture
+                  [--device gpu|cpu] [--keep]           the native engine's device (cpu); keep the browser's profile
+                  [--json FILE]                         write the figures to a file too
 cargo xtask setup                                       only install what building and testing need";
 
 /// What the command line asks for.
@@ -33,6 +42,8 @@ enum Task {
     Serve(serve::Options),
     Build { npm: bool },
     Test(test::Options),
+    Fuzz(fuzz::Options),
+    Scale(scale::Options),
     Tidy,
     Setup,
     Help,
@@ -65,6 +76,8 @@ fn run(task: Task) -> Result<()> {
         Task::Serve(options) => serve::run(&places, &options),
         Task::Build { npm } => build::run(&places, npm),
         Task::Test(options) => test::run(&places, &options),
+        Task::Fuzz(options) => fuzz::run(&places, &options),
+        Task::Scale(options) => scale::run(&places, &options),
         Task::Tidy => tidy::run(&places),
         Task::Setup => setup::everything(&places),
         Task::Help => Ok(()),
@@ -116,6 +129,39 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, lexopt::Erro
             }
             Ok(Task::Test(options))
         }
+        "fuzz" => {
+            let mut options = fuzz::Options::default();
+            while let Some(argument) = parser.next()? {
+                match argument {
+                    Long("seconds") => options.seconds = parser.value()?.parse()?,
+                    Long("target") => options.target = Some(parser.value()?.string()?),
+                    Long("jobs") => options.jobs = parser.value()?.parse()?,
+                    other => return Err(other.unexpected()),
+                }
+            }
+            Ok(Task::Fuzz(options))
+        }
+        "scale" => {
+            let mut options = scale::Options::default();
+            while let Some(argument) = parser.next()? {
+                match argument {
+                    Long("shape") => options.shape = parser.value()?.string()?,
+                    Long("types") => options.types = parser.value()?.string()?,
+                    Long("model") => options.model = Some(PathBuf::from(parser.value()?)),
+                    Long("mmproj") => options.mmproj = Some(PathBuf::from(parser.value()?)),
+                    Long("tokens") => options.tokens = parser.value()?.parse()?,
+                    Long("no-image") => options.image = false,
+                    Long("device") => options.device = parser.value()?.string()?,
+                    Long("keep") => options.keep = true,
+                    Long("json") => options.json = Some(PathBuf::from(parser.value()?)),
+                    other => return Err(other.unexpected()),
+                }
+            }
+            if options.mmproj.is_some() && options.model.is_none() {
+                return Err("--mmproj belongs to --model".into());
+            }
+            Ok(Task::Scale(options))
+        }
         "tidy" | "setup" => match parser.next()? {
             None if command == "setup" => Ok(Task::Setup),
             None => Ok(Task::Tidy),
@@ -158,13 +204,48 @@ mod tests {
     }
 
     #[test]
+    fn fuzzing_takes_a_minute_for_each_target_unless_told_otherwise() {
+        assert_eq!(
+            parsed("fuzz").unwrap(),
+            Task::Fuzz(fuzz::Options::default())
+        );
+        let Task::Fuzz(options) = parsed("fuzz --target gguf --seconds 5").unwrap() else {
+            unreachable!()
+        };
+        assert_eq!(options.target.as_deref(), Some("gguf"));
+        assert_eq!((options.seconds, options.jobs), (5, 1));
+    }
+
+    #[test]
+    fn scale_measures_the_4b_shape_unless_told_otherwise() {
+        let Task::Scale(options) = parsed("scale").unwrap() else {
+            unreachable!()
+        };
+        assert_eq!(
+            (options.shape.as_str(), options.types.as_str()),
+            ("4b", "q4_0")
+        );
+        let expected = scale::Options {
+            model: Some("m.gguf".into()),
+            image: false,
+            tokens: 4,
+            ..options
+        };
+        let given = parsed("scale --model m.gguf --no-image --tokens 4").unwrap();
+        assert_eq!(given, Task::Scale(expected));
+    }
+
+    #[test]
     fn unknown_words_are_refused() {
         for line in [
+            "scale --mmproj m.gguf",
             "fly",
             "serve --prot 1",
             "test x",
             "serve --port many",
             "tidy --now",
+            "fuzz gguf",
+            "fuzz --seconds long",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

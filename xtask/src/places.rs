@@ -71,6 +71,17 @@ impl Places {
             .join(format!("outpost{}", std::env::consts::EXE_SUFFIX))
     }
 
+    /// The generator of shape-true models as cargo builds it.
+    pub fn shape_true(&self) -> PathBuf {
+        self.outpost()
+            .with_file_name(format!("shape-true{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// Shape-true models, and what `cargo xtask scale` leaves beside them.
+    pub fn scale(&self) -> PathBuf {
+        self.tools.with_file_name("scale")
+    }
+
     /// `PATH` with the project's own tools first.
     pub fn search_path(&self) -> Result<OsString> {
         let inherited = std::env::var_os("PATH").unwrap_or_default();

@@ -36,7 +36,10 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
             limits.max_alloc = Some(MAX_PIXELS * MAX_PIXEL_BYTES);
             read(PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(damaged)?)
         }
-        Ok(ImageFormat::WebP) => read(WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?),
+        Ok(ImageFormat::WebP) => {
+            let file = complete_webp(bytes)?;
+            read(WebPDecoder::new(Cursor::new(file)).map_err(damaged)?)
+        }
         Ok(other) => Err(no_picture(format!("it is a {} file", name(other)))),
         Err(_) => Err(no_picture(foreign(bytes))),
     }
@@ -153,6 +156,28 @@ fn check_jpeg_complete(bytes: &[u8]) -> Result<()> {
             .and_then(|length| after.get(usize::from(length)..))
             .ok_or_else(|| no_picture(TRUNCATED))?;
     }
+}
+
+/// A WebP file up to where it says that it ends, if all its chunks are there: the decoder makes room for as much as a
+/// chunk claims to hold before it looks.
+fn complete_webp(bytes: &[u8]) -> Result<&[u8]> {
+    let truncated = || no_picture("the WebP file ends early; it is incomplete");
+    // Where a chunk's data end: behind its name, its length and as many bytes.
+    let end = |chunk: &[u8]| {
+        let length = u32::from_le_bytes(*chunk.get(4..8)?.first_chunk()?);
+        usize::try_from(length).ok()?.checked_add(8)
+    };
+    let whole = |chunk: &[u8]| end(chunk).filter(|end| *end <= chunk.len());
+    let file = whole(bytes)
+        .and_then(|end| bytes.get(..end))
+        .ok_or_else(truncated)?;
+    let mut chunks = file.get(12..).unwrap_or_default();
+    while chunks.len() >= 8 {
+        let end = whole(chunks).ok_or_else(truncated)?;
+        // Chunks begin at even places.
+        chunks = chunks.get(end.next_multiple_of(2)..).unwrap_or_default();
+    }
+    Ok(file)
 }
 
 /// What a file is that is none of the known formats, for the message.

@@ -4,9 +4,11 @@
 //! kept) as Pillow's `BILINEAR` does it, scale to `0..=1`, subtract the mean and divide by the deviation.
 
 mod decode;
+mod pad;
 mod resize;
 
 pub use decode::{MAX_PIXELS, MAX_SIDE, decode};
+pub use pad::{Square, pad_to_square};
 pub use resize::resize_bilinear;
 
 use crate::error::{Error, Result};

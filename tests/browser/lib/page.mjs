@@ -89,6 +89,56 @@ export async function generate(page, { text, pictures = [], stopAfter, ...option
   );
 }
 
+/** The same with the time until the first and until the last token. For models that take minutes. */
+export async function generateTimed(page, { text, pictures = [], maxTokens }) {
+  const images = pictures.map((bytes) => bytes.toString("base64"));
+  return page.evaluate(
+    async ({ text, images, maxTokens }) => {
+      const bytes = images.map((image) => Uint8Array.from(atob(image), (char) => char.charCodeAt(0)));
+      const found = { text: "", ids: [], firstMs: 0, lastMs: 0 };
+      const began = performance.now();
+      const messages = [{ role: "user", content: text }];
+      for await (const token of window.outpost.generate({ messages, images: bytes, maxTokens })) {
+        found.lastMs = performance.now() - began;
+        if (found.ids.length === 0) found.firstMs = found.lastMs;
+        found.text += token.text;
+        found.ids.push(token.tokenId);
+      }
+      return found;
+    },
+    { text, images, maxTokens },
+  );
+}
+
+/** Puts these files in the place of every model, however long that takes -> milliseconds until the page is ready again. */
+export async function importModel(page, files) {
+  await page.evaluate(async () => {
+    for (const { id } of await window.outpost.models()) await window.outpost.remove(id);
+  });
+  await page.waitForFunction(() => document.querySelector("[data-testid=model-state]")?.textContent === "absent");
+  const began = performance.now();
+  await part(page, "import-files").setInputFiles(files);
+  await page.waitForFunction(
+    () =>
+      document.querySelector("[data-testid=model-state]")?.textContent === "ready" ||
+      document.querySelector("[data-testid=error]"),
+    undefined,
+    { timeout: 0, polling: 50 },
+  );
+  const took = performance.now() - began;
+  const said = await problem(page);
+  assert.equal(said, "", `the model is not ready: ${said}`);
+  return took;
+}
+
+/** Lets the page store as many bytes, whatever part of the disk the browser would give it. */
+export async function makeRoom(context, page, bytes) {
+  const session = await context.newCDPSession(page);
+  const { origin } = new URL(page.url());
+  // Chromium's own estimate names no real limit, so there is nothing to ask first.
+  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: bytes });
+}
+
 /** The error that `window.outpost.generate` gives, as `message` and `remedy`; fails if it answers. */
 export async function refusal(page, options) {
   return page.evaluate(async (options) => {

@@ -119,6 +119,7 @@ impl Host {
     ) -> Result<Event> {
         let started_ms = BrowserClock.now_ms();
         task.state(Some(id), ModelState::Verifying);
+        self.release(id);
         let models = Models::open().await?;
         let manifest = models.manifest(id).await?;
         let text = models
@@ -243,13 +244,17 @@ impl Host {
         Ok(finished(generation.finish()))
     }
 
+    /// Lets go of the model if it is the loaded one: the engine keeps the files of its image encoder open.
+    fn release(&mut self, id: &str) -> bool {
+        self.loaded.take_if(|loaded| loaded.id == id).is_some()
+    }
+
     async fn delete(&mut self, task: &Task, id: &str) -> Result<Event> {
         let models = Models::open().await?;
-        models.delete(id).await?;
-        if self.loaded.as_ref().is_some_and(|loaded| loaded.id == id) {
-            self.loaded = None;
+        if self.release(id) {
             task.state(None, ModelState::Absent);
         }
+        models.delete(id).await?;
         Ok(Event::Models {
             models: models.list().await?,
         })

@@ -7,7 +7,7 @@ use web_sys::File;
 
 use super::{PIECE_BYTES, check_space};
 use crate::desk::Task;
-use crate::models::Models;
+use crate::models::{self, Models};
 use crate::opfs::Folder;
 use crate::problem::{Problem, Result};
 use crate::sources::FileSource;
@@ -47,6 +47,15 @@ pub async fn import(
         }
     };
     let manifest = packing.manifest(&hashes)?;
+    if models
+        .manifest(&manifest.id)
+        .await
+        .is_ok_and(|known| known == manifest)
+    {
+        // It is here already, byte for byte, and its files may be in use.
+        models.clear_incoming().await?;
+        return Ok(models::info(&manifest));
+    }
     models.take_incoming(&incoming, &manifest).await?;
     models.complete(&manifest).await
 }
