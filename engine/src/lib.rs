@@ -5,10 +5,13 @@
 pub mod chat;
 pub mod error;
 pub mod image;
+#[cfg(feature = "compute")]
 pub mod kernels;
+#[cfg(feature = "compute")]
 pub mod model;
 pub mod ports;
 pub mod sampler;
+#[cfg(feature = "compute")]
 pub mod session;
 pub mod tokenizer;
 pub mod weights;

@@ -1,11 +1,10 @@
 """Makes the golden cases in this folder again. `python3 make.py` makes all of them, `python3 make.py chat resize` some.
 
-Every case is a folder that this script empties and writes: data from the reference implementation and a `case.toml`
-that says what the case proves, which files belong together, and how far an answer may be off. Everything is seeded; on
-one machine two runs give the same bytes. See README.md.
+Every case is a folder that this script empties, but for what `KEPT` names, and writes: data from the reference
+implementation and a `case.toml` that says what the case proves, which files belong together, and how far an answer may
+be off. Everything is seeded; on one machine two runs give the same bytes. See README.md.
 """
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,9 +17,12 @@ sys.path.insert(0, str(HERE.parent.parent / "models" / "demo"))
 import chat
 import decode
 import dequant
+import huggingface
+import mixes
 import random_models
 import resize
 import tokenizer
+import traced
 
 # In this order: a later case may read what an earlier one wrote.
 CASES = {
@@ -31,8 +33,13 @@ CASES = {
     "chat": chat.make,
     "random": random_models.make_random,
     "random_awkward": random_models.make_awkward,
-    "trace": random_models.make_trace,
+    "trace": traced.make,
+    "mixes": mixes.make,
+    "huggingface": huggingface.make,
 }
+
+# Files that stay when a case is made again: others make them, since that takes long.
+KEPT = {"mixes": ".gguf"}  # reference/train_mixes.py
 
 
 def main(names):
@@ -42,8 +49,10 @@ def main(names):
     for name in names or CASES:
         started = time.monotonic()
         folder = HERE / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            if old.suffix != KEPT.get(name):
+                old.unlink()
         CASES[name](folder)
         for file in folder.iterdir():
             file.chmod(0o644)

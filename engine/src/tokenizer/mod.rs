@@ -2,6 +2,7 @@
 //!
 //! Text from outside is never trusted: see [`Tokenizer::encode_spans`]. Neither tokenizer adds bos by itself.
 
+mod bpe;
 mod decode;
 mod json;
 mod json_file;

@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 /// Longest text that is tokenised at once. The largest context, 131,072 tokens, is far below.
 const MAX_TEXT_BYTES: u64 = 1 << 21;
 
+/// Longest token that is recognised as a whole, far above those of Gemma 3. One of each length is looked up at
+/// every place of a text, so long ones would make that slow.
+const MAX_TOKEN_BYTES: u64 = 256;
+
 /// A stretch of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fragment<'a> {
@@ -31,11 +35,23 @@ pub(super) struct SpecialTokens {
 
 impl SpecialTokens {
     /// The control and user-defined tokens of `vocabulary`.
-    pub(super) fn new(vocabulary: &Vocabulary) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for a very long one.
+    pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self> {
         let mut lengths = vec![Vec::new(); 256];
         for (_, piece, kind) in vocabulary.iter() {
-            if let (Kind::Control | Kind::UserDefined, Some(&first)) =
-                (kind, piece.as_bytes().first())
+            if !matches!(kind, Kind::Control | Kind::UserDefined) {
+                continue;
+            }
+            if piece.len() as u64 > MAX_TOKEN_BYTES {
+                return Err(Error::LimitExceeded {
+                    what: "the length of a token that is no ordinary text, in bytes,".to_owned(),
+                    value: piece.len() as u64,
+                    limit: MAX_TOKEN_BYTES,
+                });
+            }
+            if let Some(&first) = piece.as_bytes().first()
                 && let Some(lengths) = lengths.get_mut(first as usize)
                 && !lengths.contains(&piece.len())
             {
@@ -45,7 +61,7 @@ impl SpecialTokens {
         for lengths in &mut lengths {
             lengths.sort_unstable_by(|a, b| b.cmp(a));
         }
-        Self { lengths }
+        Ok(Self { lengths })
     }
 
     /// Splits the text of `spans`, taken as one, and hands each fragment to `take` in order.
@@ -147,6 +163,7 @@ mod tests {
             .collect();
         let mut out = Vec::new();
         SpecialTokens::new(&vocabulary)
+            .unwrap()
             .split(&vocabulary, &spans, |fragment| {
                 out.push(match fragment {
                     Fragment::Text(text) => text.to_owned(),
@@ -193,6 +210,19 @@ mod tests {
             split(&[("a\n", true), ("\n", false), ("b", true)]),
             ["a", "#2", "b"]
         );
+    }
+
+    #[test]
+    fn a_token_that_would_make_looking_slow_is_refused() {
+        let long = "a".repeat(257);
+        let new = |piece: &str, kind| {
+            SpecialTokens::new(&Vocabulary::new(1, [(piece, kind)].into_iter()).unwrap())
+        };
+        for kind in [Kind::Control, Kind::UserDefined] {
+            assert!(matches!(new(&long, kind), Err(Error::LimitExceeded { .. })));
+            assert!(new(&long[..256], kind).is_ok());
+        }
+        assert!(new(&long, Kind::Normal).is_ok());
     }
 
     #[test]

@@ -49,7 +49,10 @@ impl SpmTokenizer {
         let model = metadata.str(MODEL)?;
         if model != "llama" {
             return Err(Error::Unsupported {
-                what: format!("a tokenizer of kind `{model}`"),
+                what: format!(
+                    "a tokenizer of kind `{}`",
+                    model.chars().take(64).collect::<String>().escape_debug()
+                ),
                 remedy: "use a GGUF file whose tokenizer.ggml.model is `llama`; the converter writes that when the \
                          model's folder holds tokenizer.model"
                     .to_owned(),
@@ -83,7 +86,7 @@ impl SpmTokenizer {
         Ok(Self {
             bos: marker(BOS)?,
             eos: marker(EOS)?,
-            special: SpecialTokens::new(&vocabulary),
+            special: SpecialTokens::new(&vocabulary)?,
             scores: scores.to_vec(),
             byte_ids: vocabulary.byte_ids()?,
             longest_bytes: tokens.iter().map(String::len).max().unwrap_or(0),

@@ -61,46 +61,105 @@ pub fn dequantise_parts(block: BlockType, parts: [&[u8]; 4], out: &mut [f32]) {
 }
 
 /// Dequantises the group with number `group` of a block. parts: those of the block; out: `[32]`.
+///
+/// Integers first, factors after them: either is a loop that compilers turn into vector instructions.
 fn dequantise_group(block: BlockType, parts: &[&[u8]; 4], group: usize, out: &mut [f32]) {
-    let [values, high, scales, super_scales] = parts;
-    let four = |j: usize| values[group * 16 + j % 16] >> (j / 16 * 4) & 15;
-    let two = |bits: &[u8], j: usize| bits[group * 8 + j / 4] >> (j % 4 * 2) & 3;
-    let one = |j: usize| high[group * 4 + j / 8] >> (j % 8) & 1;
-    for (j, out) in out.iter_mut().enumerate() {
-        // The scales of Q2_K, Q3_K and Q6_K change in the middle of a group.
-        let half = group * 2 + j / 16;
-        *out = match block {
-            BlockType::Q4_0 => half_at(scales, 0) * (f32::from(four(j)) - 8.0),
-            BlockType::Q4_1 => half_at(scales, 0) * f32::from(four(j)) + half_at(scales, 2),
-            BlockType::Q5_0 => half_at(scales, 0) * (f32::from(four(j) | one(j) << 4) - 16.0),
-            BlockType::Q5_1 => {
-                half_at(scales, 0) * f32::from(four(j) | one(j) << 4) + half_at(scales, 2)
+    let mut quants = [0.0; GROUP];
+    group_quants(block, parts, group, &mut quants);
+    let halves = out
+        .chunks_exact_mut(GROUP / 2)
+        .zip(quants.chunks_exact(GROUP / 2));
+    for (half, (out, quants)) in halves.enumerate() {
+        match group_factors(block, parts, group, half) {
+            (d, Some(m)) => {
+                for (out, q) in out.iter_mut().zip(quants) {
+                    *out = d * q - m;
+                }
             }
-            BlockType::Q8_0 => half_at(scales, 0) * f32::from(values[j] as i8),
-            BlockType::Q2K => {
-                let (d, m) = (half_at(super_scales, 0), half_at(super_scales, 2));
-                let (scale, minimum) = (scales[half] & 15, scales[half] >> 4);
-                d * f32::from(scale) * f32::from(two(values, j)) - m * f32::from(minimum)
+            (d, None) => {
+                for (out, q) in out.iter_mut().zip(quants) {
+                    *out = d * q;
+                }
             }
-            BlockType::Q3K => {
-                let d = half_at(super_scales, 0) * f32::from(q3_k_scale(scales, half));
-                d * (f32::from(two(values, j) | one(j) << 2) - 4.0)
+        }
+    }
+}
+
+/// The integers of a group, signed as they are meant.
+fn group_quants(block: BlockType, parts: &[&[u8]; 4], group: usize, out: &mut [f32; GROUP]) {
+    let [values, high, ..] = parts;
+    let four = || {
+        let mut bits = [0; GROUP];
+        let (low, up) = bits.split_at_mut(GROUP / 2);
+        for ((low, up), byte) in low.iter_mut().zip(up).zip(&values[group * 16..][..16]) {
+            (*low, *up) = (byte & 15, byte >> 4);
+        }
+        bits
+    };
+    let two = |bytes: &[u8]| {
+        let bytes = &bytes[group * 8..][..8];
+        std::array::from_fn::<u8, GROUP, _>(|j| bytes[j / 4] >> (j % 4 * 2) & 3)
+    };
+    let one = || {
+        let bytes = &high[group * 4..][..4];
+        std::array::from_fn::<u8, GROUP, _>(|j| bytes[j / 8] >> (j % 8) & 1)
+    };
+    let join = |low: [u8; GROUP], high: [u8; GROUP], shift: u32| {
+        std::array::from_fn::<u8, GROUP, _>(|j| low[j] | high[j] << shift)
+    };
+    let (bits, zero) = match block {
+        BlockType::Q8_0 => {
+            for (out, &q) in out.iter_mut().zip(*values) {
+                *out = f32::from(q as i8);
             }
-            BlockType::Q4K | BlockType::Q5K => {
-                let (scale, minimum) = k_scale_and_minimum(&scales[4..], group);
-                let q = match block {
-                    BlockType::Q5K => four(j) | one(j) << 4,
-                    _ => four(j),
-                };
-                half_at(scales, 0) * f32::from(scale) * f32::from(q)
-                    - half_at(scales, 2) * f32::from(minimum)
-            }
-            BlockType::Q6K => {
-                let d = half_at(super_scales, 0) * f32::from(scales[half] as i8);
-                d * (f32::from(four(j) | two(high, j) << 4) - 32.0)
-            }
-            BlockType::F32 | BlockType::F16 | BlockType::Bf16 => 0.0,
-        };
+            return;
+        }
+        BlockType::Q4_0 => (four(), 8.0),
+        BlockType::Q4_1 | BlockType::Q4K => (four(), 0.0),
+        BlockType::Q5_0 => (join(four(), one(), 4), 16.0),
+        BlockType::Q5_1 | BlockType::Q5K => (join(four(), one(), 4), 0.0),
+        BlockType::Q2K => (two(values), 0.0),
+        BlockType::Q3K => (join(two(values), one(), 2), 4.0),
+        BlockType::Q6K => (join(four(), two(high), 4), 32.0),
+        BlockType::F32 | BlockType::F16 | BlockType::Bf16 => return,
+    };
+    for (out, q) in out.iter_mut().zip(bits) {
+        *out = f32::from(q) - zero;
+    }
+}
+
+/// Scale and minimum of one half of a group. Only some types have a minimum, and without one a zero keeps its sign.
+fn group_factors(
+    block: BlockType,
+    parts: &[&[u8]; 4],
+    group: usize,
+    half: usize,
+) -> (f32, Option<f32>) {
+    let [_, _, scales, super_scales] = parts;
+    // The scales of Q2_K, Q3_K and Q6_K change in the middle of a group.
+    let index = group * 2 + half;
+    match block {
+        BlockType::Q4_0 | BlockType::Q5_0 | BlockType::Q8_0 => (half_at(scales, 0), None),
+        BlockType::Q4_1 | BlockType::Q5_1 => (half_at(scales, 0), Some(-half_at(scales, 2))),
+        BlockType::Q2K => {
+            let (d, m) = (half_at(super_scales, 0), half_at(super_scales, 2));
+            let (scale, minimum) = (scales[index] & 15, scales[index] >> 4);
+            (d * f32::from(scale), Some(m * f32::from(minimum)))
+        }
+        BlockType::Q3K => {
+            let scale = f32::from(q3_k_scale(scales, index));
+            (half_at(super_scales, 0) * scale, None)
+        }
+        BlockType::Q4K | BlockType::Q5K => {
+            let (scale, minimum) = k_scale_and_minimum(&scales[4..], group);
+            let (d, m) = (half_at(scales, 0), half_at(scales, 2));
+            (d * f32::from(scale), Some(m * f32::from(minimum)))
+        }
+        BlockType::Q6K => {
+            let scale = f32::from(scales[index] as i8);
+            (half_at(super_scales, 0) * scale, None)
+        }
+        BlockType::F32 | BlockType::F16 | BlockType::Bf16 => (0.0, None),
     }
 }
 

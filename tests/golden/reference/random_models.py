@@ -63,9 +63,9 @@ def make_random(folder):
     for kind in sorted(set(TYPES.values())):
         export.export_mmproj(model, model.config, folder / f"mmproj-{kind.lower()}.gguf", kind)
 
-    references = {kind: _dequantised(folder, kind, model) for kind in TYPES}
+    references = {kind: dequantised(folder, kind, model) for kind in TYPES}
     prompts = _prompts(folder, ids, references)
-    checks.the_cases_tell_mistakes_apart(references["F32"], prompts, _pixels(folder))
+    checks.the_cases_tell_mistakes_apart(references["F32"], prompts, pictures(folder))
 
     gaps, floors = {}, {}
     for kind, reference in references.items():
@@ -74,7 +74,7 @@ def make_random(folder):
             # The other types repeat what differs by weight type only, so as to stay small.
             if kind != "F32" and name in ("long", "two_images"):
                 continue
-            images = _images_for(name, _pixels(folder))
+            images = _images_for(name, pictures(folder))
             tensors[f"{name}.tokens"] = np.array(tokens, dtype=np.int32)
             tensors[f"{name}.logits"] = logits(reference, tokens, images).numpy()
             floors.setdefault(name, {})[kind] = checks.floors(reference, tokens, images)
@@ -82,7 +82,7 @@ def make_random(folder):
                 _add_greedy(tensors, gaps, name, kind, greedy(reference, tokens, images))
             if images is not None:
                 tensors[f"{name}.features"] = image_features(reference, images).numpy()
-        checks.a_second_opinion_agrees(folder, kind, TYPES[kind], tensors, _pixels(folder), ids["image"])
+        checks.a_second_opinion_agrees(folder, kind, TYPES[kind], tensors, pictures(folder), ids["image"])
         save_file(tensors, folder / f"expected-{kind.lower()}.safetensors")
     _write_case(folder, prompts, gaps, floors, ids)
 
@@ -105,45 +105,6 @@ def make_awkward(folder):
         checks.a_second_opinion_agrees(folder, kind, None, tensors, None, None)
         save_file(tensors, folder / f"expected-{kind.lower()}.safetensors")
     _write_awkward_case(folder, gaps, floors)
-
-
-def make_trace(folder):
-    """Every intermediate of the F32 model for the prompt with one image."""
-    source = folder.parent / "random"
-    ids = export.special_ids(source)
-    model = _dequantised(source, "F32", random_model(ids))
-    from safetensors.numpy import load_file
-
-    tokens = load_file(source / "expected-f32.safetensors")["image.tokens"]
-    caught = {}
-
-    def keep(name):
-        def hook(_module, _inputs, output):
-            value = output[0] if isinstance(output, tuple) else output
-            value = getattr(value, "last_hidden_state", value)
-            caught[name] = np.ascontiguousarray(value.detach()[0].float().numpy())
-        return hook
-
-    text, tower, projector = model.model.language_model, model.model.vision_tower, model.model.multi_modal_projector
-    hooks = [text.norm.register_forward_hook(keep("final_norm")),
-             text.layers[0].register_forward_pre_hook(
-                 lambda _m, args, kwargs: caught.update(embed=(args[0] if args else kwargs["hidden_states"])[0].detach().numpy().copy()),
-                 with_kwargs=True),
-             tower.embeddings.patch_embedding.register_forward_hook(
-                 lambda _m, _i, out: caught.update({"vision.patch_embed": np.ascontiguousarray(out.detach()[0].flatten(1).T.numpy())})),
-             tower.embeddings.register_forward_hook(keep("vision.embed")),
-             tower.post_layernorm.register_forward_hook(keep("vision.post_ln")),
-             projector.mm_soft_emb_norm.register_forward_pre_hook(
-                 lambda _m, args: caught.update({"vision.pooled": args[0].detach()[0].numpy().copy()})),
-             projector.register_forward_hook(keep("image_features"))]
-    hooks += [layer.register_forward_hook(keep(f"layer.{i}.out")) for i, layer in enumerate(text.layers)]
-    hooks += [layer.register_forward_hook(keep(f"vision.layer.{i}.out")) for i, layer in enumerate(tower.encoder.layers)]
-    caught["logits"] = logits(model, tokens.tolist(), _pixels(source)[:1]).numpy()
-    for hook in hooks:
-        hook.remove()
-    caught["tokens"] = tokens
-    save_file({name: np.ascontiguousarray(value) for name, value in caught.items()}, folder / "trace.safetensors")
-    (folder / "case.toml").write_text(TRACE_CASE)
 
 
 def random_model(ids):
@@ -253,7 +214,7 @@ def _randomise(model, seed):
     return model.eval()
 
 
-def _dequantised(folder, kind, model):
+def dequantised(folder, kind, model):
     reference = copy.deepcopy(model)
     state = export.dequantised_state_dict(folder / f"model-{kind.lower()}.gguf", folder / f"mmproj-{TYPES[kind].lower()}.gguf", reference)
     reference.load_state_dict(state)
@@ -292,7 +253,7 @@ def _prompts(folder, ids, references):
     prompts = {
         "short": _choose(folder, references, None),
         "long": long,
-        "image": _choose(folder, references, _pixels(folder)[:1]),
+        "image": _choose(folder, references, pictures(folder)[:1]),
         "two_images": with_images("<start_of_image>the left hand,<start_of_image>and the back"),
     }
     for name, images in (("image", 1), ("two_images", 2)):
@@ -330,7 +291,7 @@ def _write_pictures(folder):
         Image.fromarray(value.astype(np.uint8), "RGB").save(folder / name, optimize=True)
 
 
-def _pixels(folder):
+def pictures(folder):
     """[2, 3, 112, 112]"""
     pictures = [np.asarray(Image.open(folder / name).convert("RGB")) for name in ("first.png", "second.png")]
     scaled = (np.stack(pictures).astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
@@ -433,24 +394,4 @@ tokenizer = "tokenizer.json"
 [least_gap]
 # None is below {least}.
 {gaps}
-"""
-
-TRACE_CASE = """\
-name = "trace"
-proves = "Where a forward pass goes wrong: every layer's output for the F32 model of the case `random` and its prompt with one image."
-made_by = "reference/random_models.py"
-
-[files]
-model = "../random/model-f32.gguf"
-mmproj = "../random/mmproj-f32.gguf"
-image = "../random/first.png"
-# tokens i32 [n]; embed [n, hidden], scaled and with the image features in place; layer.I.out [n, hidden], the residual
-# stream after layer I; final_norm [n, hidden]; logits [n, vocab]; vision.patch_embed [patches, vision hidden], before
-# the position embedding, and vision.embed, after it; vision.layer.I.out; vision.post_ln; vision.pooled [image tokens,
-# vision hidden], before the projector's norm; image_features [image tokens, hidden].
-trace = "trace.safetensors"
-
-[tolerance]
-# Greatest absolute difference, activations in f32.
-absolute_f32 = 5e-4
 """

@@ -1,15 +1,15 @@
-"""Strings and the ids that Hugging Face's tokenizer.json gives for them."""
+"""Strings and the ids that Hugging Face's tokenizer.json gives for them, and the ids that a GGUF file implies."""
 
 import json
-import random
+import unicodedata
 
 from tokenizers import Tokenizer
 
 import export
+import tokenizer_strings
 
-SEED = 23
 VOCAB_SIZE = 1100
-MIXED = 180  # strings put together at random
+LEAST_STRINGS = 2000
 
 CORPUS = """\
 The patient has had a cough and fever for three days. Temperature 38.5 °C, pulse 96/min, blood pressure 130/85 mmHg.
@@ -31,85 +31,33 @@ Mgonjwa ana homa na kikohozi kwa siku tatu. Anywe maji mengi na apumzike.
 El paciente tiene fiebre y tos desde hace tres días. Le patient a de la fièvre et tousse depuis trois jours.
 """.split("\n")
 
-PLAIN = [
-    "", " ", "a", "Z", "0", ".", "cough", " cough", "cough ", " cough ", "Cough", "COUGH", "coughcough", "xyzzyq",
-    "The patient has a cough.", "the patient has a cough", "The  patient   has    a     cough.",
-    "Patient: 54 y/o male, SOB x3 days, SpO2 88 % on RA.", "BP 140/90 mmHg, HR 102 bpm, RR 24/min, T 38.9 °C",
-    "Hb 7.2 g/dL (low), WBC 15.6 ×10⁹/L (high), CRP 112 mg/L", "K+ 5.9 mmol/L; Na+ 128 mmol/L; pH 7.21; pCO₂ 58 mmHg",
-    "amoxicillin/clavulanate 875 mg/125 mg PO BID × 7 d", "0.9% NaCl 500 mL IV over 30 min", "ICD-10: J18.9, E11.621, I10",
-    "SNOMED CT 233604007 |Pneumonia|", "LOINC 718-7", "insulin glargine 18 IU s.c. at 22:00", "µg vs μg", "±2.5 SD, ≥ 3, ≤ 5, ≠ 0",
-    "1", "12", "123", "1234567890", "3.14159", "1,234,567.89", "-40", "+5", "1e-6", "0x1F", "½ tablet", "10⁻³", "①②③", "٣٤٥", "४५६",
-    "2024-02-29T23:59:59Z", "50%", "$3.50", "#1", "a@b.org", "https://example.org/a?b=c&d=%20#e", "C:\\data\\scan.dcm", "/usr/local",
-    '{"resourceType":"Observation","status":"final"}', "<html><body>x</body></html>", "```json\n[]\n```", "**bold** _it_ ~~no~~",
-    "fever\tcough", "fever\n", "\nfever", "fever\ncough", "fever\r\ncough", "fever\r", "\t", "\t\t", " \t ", "\r", "\x0b", "\x0c",
-    "\x00", "a\x00b", "\x01\x02\x03", "\x1b[31mred\x1b[0m", "\x7f", "\x80", "\x85", "\u00a0", "a\u00a0b", "\u2003", "\u2028", "\u2029",
-    "\u3000", "\u200b", "\ufeff", "\ufeffabc", "\u202eabc", "\ufffd", "\uffff", "\U0010ffff", "\ue000",
-    "मरीज को बुखार है", "मरीज", "क्षत्रिय", "श्री", "खांसी।", "क\u094d\u200dष", "क\u094d\u200cष", "नमस्ते दुनिया", "हृदय गति ७२",
-    "المريض يشكو من ألم", "ألم", "لا", "ﻻ", "بُخَارٌ", "\u0627\u0644\u0633\u0644\u0627\u0645", "עברית", "فارسی می\u200cخواهم",
-    "患者发热三天", "肺炎", "無胸痛", "ひらがなカタカナ漢字", "한국어 환자", "ภาษาไทย", "Tiếng Việt", "ไม่มีไข้", "አማርኛ", "தமிழ்", "বাংলা", "Ελληνικά", "Русский", "ქართული",
-    "😀", "😀😀😀", "👍🏽", "👩🏾‍⚕️", "👨‍👩‍👧‍👦", "🏥 🩺 💊", "❤️", "❤", "🇰🇪", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "a😀b", " 😀 ",
-    "é", "e\u0301", "ñ", "n\u0303", "ﬁ", "Å", "Å", "ß", "ẞ", "İ", "ı", "Ǆ", "\u0301", "\u0300\u0301\u0302",
-    "naïve café", "Zürich", "œdème", "fièvre et tousse", "El paciente tiene fiebre", "Mgonjwa ana homa",
-    "...", "....", "---", "----------", "====", "****", "____", "!!!!!", "?!?!", "\"quoted\"", "'single'", "‘curly’ “double”", "–—", "•", "†", "™®©",
-    "aaaaaaaaaaaaaaaaaaaaaaaa", "eeeeee", "ssssss", "abababababab", "lllllllllllllllll", "0000000000000",
-    "\u0915" * 9, "😀" * 5, "the the the the", "a b c d e f g", "a  b  c", "a b",
-    "<0x41>", "<0x0A>", "<0xFF>", "<0x4", "0x41>", "<unused", "<unused99>", "<unused0", "unused0>", "<bos", "bos>", "< bos>", "<bos >", "<BOS>",
-    "<start_of_turn", "start_of_turn>", "<start_of_turn >", "<<bos>>", "<<start_of_turn>>", "<s>", "</s>", "[PAD7]", "[multimodal", "[UNK]",
-]
-
-CHAT_LIKE = [
-    "<bos><start_of_turn>user\nHello<end_of_turn>\n<start_of_turn>model\n",
-    "<start_of_turn>user\n\n\n<start_of_image>" + "<image_soft_token>" * 4 + "<end_of_image>\n\nDescribe<end_of_turn>\n",
-    "<unused94>thought\nThe heart looks large.<unused95>The heart is enlarged.",
-    "<start_of_turn>user<start_of_turn>", "<end_of_turn><end_of_turn>", "<start_of_turn>\n\n<end_of_turn>\n\n\n\n",
-    "a<eos>b", " <eos> ", "  <eos>  ", "\n<eos>\n", "<pad><pad><pad>", "<unk>", "a<unk>b", "<mask> <mask>", "<bos><bos>", "[multimodal] x",
-    "x<image_soft_token>y", "<image_soft_token><image_soft_token>", "<start_of_image><start_of_image>",
-]
-
-LITERAL_SPACE_MARKS = [
-    "\u2581", "a\u2581b", "\u2581a", "a\u2581", "\u2581\u2581", "a\u2581\u2581b", "\u2581\u2581\u2581", " \u2581", "\u2581 ", "a \u2581b",
-    "\u2581" * 8, "\u2581" * 9, "The\u2581patient", "The\u2581 patient",
-]
-
 CASE = """\
 name = "tokenizer"
-proves = "Both tokenizers, from tokenizer.json and from GGUF metadata alone, give the ids that Hugging Face's tokenizers library gives."
+proves = "Both tokenizers, from tokenizer.json and from GGUF metadata alone, give the ids that Hugging Face's tokenizers library gives; and no text from outside becomes a control token."
 made_by = "reference/tokenizer.py, seed {seed}, tokenizers {tokenizers}, sentencepiece {sentencepiece}"
 
 [files]
 tokenizer = "tokenizer.json"
 # The same vocabulary as GGUF metadata, with no tensor.
 vocab = "vocab.gguf"
-# One object a line: text; ids (no bos is put before them); and where the GGUF algorithm knowingly gives other ids,
-# gguf_differs = true and gguf_ids. It differs only for a literal U+2581 next to a space or to another U+2581.
+# One object a line: group; text; ids, of trusted text, no bos before them; untrusted, the ids where no control token
+# counts, if they are others: those of the same tokenizer.json without its control tokens among the added ones. Where
+# the GGUF algorithm knowingly gives other ids, differs is a name of [known_differences], with gguf_ids and gguf_untrusted.
 strings = "strings.jsonl"
 
-[expect]
-strings = {count}
-gguf_differs = {differs}
+[groups]
+# Strings in each group.
+{groups}
+
+[known_differences]
+# Strings that GGUF metadata tokenise otherwise than tokenizer.json does. No others may differ, and each of these does.
+# literal_space_mark: a U+2581 in the text itself, next to a space or to another U+2581. tokenizer.json takes runs of
+# it for runs of spaces before it looks at real spaces; in a GGUF file the runs are written with real spaces.
+{differences}
 
 [tolerance]
 ids = 0
 """
-
-
-def strings(tokens):
-    """Every string of the case, in order and without repetition. tokens: [id] token texts"""
-    specials = [t for t in export.HEAD_TOKENS + export.TURN_TOKENS + export.IMAGE_TOKENS]
-    out = PLAIN + CHAT_LIKE + LITERAL_SPACE_MARKS + specials + [line for line in CORPUS if line]
-    out += [" " * n for n in range(2, 21)] + ["\n" * n for n in range(1, 14)] + ["\t" * n for n in (3, 4, 8)]
-    out += [f"a{' ' * n}b" for n in range(2, 12)] + [f"a{chr(10) * n}b" for n in range(1, 9)]
-    out += [" \n", "\n ", "  \n  ", "\n \n", "\n\n  \n", " \n \n \n ", "a \n b", "a\n  - b\n  - c\n", "x" + " " * 40 + "y", "\n" * 40]
-
-    rng = random.Random(SEED)
-    pieces = [t.replace(export.SPACE, " ") for t in tokens if not t.startswith("<0x")]
-    odd = [" ", "  ", "\n", "\n\n", "\t", "0", "7", ".", ",", "é", "😀", "\u200d", "ी", "م", "者", "\x00", "ž"]
-    words = " ".join(CORPUS).split(" ")
-    for n in range(MIXED):
-        pool = (pieces, words, odd, pieces + odd * 12)[n % 4]
-        glue = " " if pool is words else ""
-        out.append(glue.join(rng.choice(pool) for _ in range(rng.randint(1, 14))))
-    return list(dict.fromkeys(out))
 
 
 def make(folder):
@@ -118,18 +66,62 @@ def make(folder):
 
     tokens = export.build_tokenizer(iter(CORPUS), VOCAB_SIZE, folder)
     export.export_vocab(folder, folder / "vocab.gguf")
-    reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    from_gguf = export.GgufTokenizer.from_gguf(folder / "vocab.gguf")
-    lines, differs = [], 0
-    for text in strings(tokens):
-        row = {"text": text, "ids": reference.encode(text, add_special_tokens=False).ids}
-        gguf_ids = from_gguf.encode(text)
-        if gguf_ids != row["ids"]:
-            if not any(mark in text for mark in ("\u2581\u2581", "\u2581 ", " \u2581")):
-                raise AssertionError(f"the two tokenizers differ on {text!r}: {row['ids']} and {gguf_ids}")
-            row.update(gguf_differs=True, gguf_ids=gguf_ids)
-            differs += 1
-        lines.append(json.dumps(row, ensure_ascii=False))
+    control = tokenizer_strings.control_tokens(tokens)
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    trusted, untrusted = reference(content), reference(content, without=control)
+    gguf_trusted = export.GgufTokenizer.from_gguf(folder / "vocab.gguf")
+    gguf_untrusted = without_control(gguf_trusted, control)
+
+    groups, lines, differences = tokenizer_strings.groups(tokens, CORPUS), [], {}
+    for group, strings in groups.items():
+        for text in strings:
+            row = {"group": group, "text": text, "ids": trusted(text)}
+            if (ids := untrusted(text)) != row["ids"]:
+                row["untrusted"] = ids
+            theirs = gguf_trusted.encode(text), gguf_untrusted.encode(text)
+            if theirs != (row["ids"], ids):
+                row["differs"] = name = known_difference(text)
+                if name is None:
+                    raise AssertionError(f"the two tokenizers differ on {text!r}")
+                row["gguf_ids"], row["gguf_untrusted"] = theirs
+                differences[name] = differences.get(name, 0) + 1
+            lines.append(compact(row))
+    if len(lines) < LEAST_STRINGS:
+        raise AssertionError(f"{len(lines)} strings are fewer than {LEAST_STRINGS}")
     (folder / "strings.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "case.toml").write_text(CASE.format(
-        seed=SEED, tokenizers=tokenizers.__version__, sentencepiece=sentencepiece.__version__, count=len(lines), differs=differs))
+        seed=tokenizer_strings.SEED, tokenizers=tokenizers.__version__, sentencepiece=sentencepiece.__version__,
+        groups=table({name: len(strings) for name, strings in groups.items()}), differences=table(differences)))
+
+
+def reference(content, without=()):
+    """Text to ids by Hugging Face's library, no bos before them. `without`: added tokens that do not count."""
+    added = [t for t in content["added_tokens"] if t["content"] not in set(without)]
+    tokenizer = Tokenizer.from_str(json.dumps({**content, "added_tokens": added}))
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def without_control(tokenizer, control):
+    """The same GgufTokenizer, for which `control` are no tokens."""
+    untrusted = export.GgufTokenizer([], [], [])
+    untrusted.scores = tokenizer.scores
+    untrusted.ids = {t: i for t, i in tokenizer.ids.items() if t not in set(control)}
+    untrusted.split_on = [(t, i) for t, i in tokenizer.split_on if t not in set(control)]
+    return untrusted
+
+
+def known_difference(text):
+    """The name of a reason for which a GGUF file may give other ids for `text` than tokenizer.json does, or None."""
+    marks = ("\u2581\u2581", "\u2581 ", " \u2581")
+    return "literal_space_mark" if any(mark in text for mark in marks) else None
+
+
+def compact(row):
+    """One line of JSON, in which whatever cannot be seen is escaped."""
+    text = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    unseen = (c for c in set(text) if c != " " and unicodedata.category(c)[0] in "CZ")
+    return text.translate({ord(c): json.dumps(c)[1:-1] for c in unseen})
+
+
+def table(numbers):
+    return "\n".join(f"{name} = {number}" for name, number in numbers.items())

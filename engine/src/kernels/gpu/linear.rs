@@ -16,8 +16,14 @@ use super::decode::{
 use super::{UNITS, arg, elements, flat_grid, flat_position, grid};
 use crate::weights::{BlockType, Part};
 
-/// Rows and tokens that a thread has when there are several tokens.
+/// Rows and tokens that a thread has when there are several tokens: as many as its registers bear.
 const TILE: (usize, usize) = (4, 4);
+
+/// Most tokens of a tile that is kept in registers.
+const MOST_REGISTERS: usize = 4;
+
+/// The same where a processor emulates the GPU: decoding costs most there, and registers are memory anyway.
+const EMULATED_TILE: (usize, usize) = (8, 16);
 
 /// Rows and tokens that a thread has for a single token.
 const LINE: (usize, usize) = (1, 1);
@@ -57,7 +63,7 @@ fn linear_kernel(
     let groups = sizes.cols as usize / comptime!(GROUP);
 
     let mut sums = Array::<f32>::new(comptime!(tile_rows * tile_tokens));
-    #[unroll]
+    #[unroll(tile_tokens <= MOST_REGISTERS)]
     for i in 0..comptime!(tile_rows * tile_tokens) {
         sums[i] = 0.0f32;
     }
@@ -101,10 +107,10 @@ fn linear_kernel(
     }
 
     if comptime!(threads_per_row == 1) {
-        #[unroll]
+        #[unroll(tile_tokens <= MOST_REGISTERS)]
         for i in 0..comptime!(tile_rows * tile_tokens) {
-            let row = first_row + comptime!(i / tile_tokens);
-            let token = first_token + comptime!(i % tile_tokens);
+            let row = first_row + i / tile_tokens;
+            let token = first_token + i % tile_tokens;
             if row < rows && token <= last_token {
                 y[token * sizes.out_cols as usize + sizes.first_row as usize + row] = sums[i];
             }
@@ -201,7 +207,8 @@ fn add_group(
                 block,
             );
         }
-        #[unroll]
+        // Written out where the sums are registers; elsewhere that would only make the kernel long.
+        #[unroll(tile_tokens <= MOST_REGISTERS)]
         for t in 0..tile_tokens {
             let token = min(first_token + t, last_token);
             let base = (token * cols) / 4usize + group * comptime!(GROUP / 4);
@@ -215,7 +222,7 @@ fn add_group(
                     part += values[comptime!(r * OCTET + i)] * low.extract(i);
                     part += values[comptime!(r * OCTET + 4 + i)] * high.extract(i);
                 }
-                sums[comptime!(r * tile_tokens + t)] += part;
+                sums[comptime!(r * tile_tokens) + t] += part;
             }
         }
     }
@@ -403,7 +410,12 @@ pub fn linear(
         }
         return;
     }
-    let (tile_rows, tile_tokens) = if p.tokens == 1 { LINE } else { TILE };
+    let (tile_rows, tile_tokens) = match (p.tokens, threads_per_row) {
+        (1, _) => LINE,
+        // One thread a row is what emulated GPUs get.
+        (_, 1) => EMULATED_TILE,
+        _ => TILE,
+    };
     let rows_of_group = UNITS / threads_per_row * tile_rows;
     // SAFETY: lengths follow from the shapes; rows and tokens past the end are read where the last ones are.
     unsafe {
