@@ -350,10 +350,19 @@ fn check_syntax(syntax: &str) -> Result<()> {
     }))
 }
 
-/// Text without the padding that makes its length even.
+/// Most bytes of an element that is read as text: six decimal numbers of 16 characters with their separators. What claims more has swallowed its neighbours, the patient's name
+/// perhaps among them, and no message may quote that.
+const MAX_TEXT_BYTES: usize = 101;
+
+/// Text without the padding that makes its length even; nothing of one that is too long to be what it claims.
 fn text(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    text.trim_matches([' ', '\0']).to_owned()
+    match value.len() <= MAX_TEXT_BYTES {
+        true => {
+            let text = String::from_utf8_lossy(value);
+            text.trim_matches([' ', '\0']).to_owned()
+        }
+        false => String::new(),
+    }
 }
 
 fn missing(what: &str, tag: (u16, u16)) -> Error {

@@ -378,6 +378,19 @@ fn contradictions_are_refused() {
     assert!(dicom::read(&file.bytes()).unwrap().slice().is_err());
 }
 
+/// A wrong length makes one element swallow those after it; what is in there is nobody's business.
+#[test]
+fn an_element_that_swallowed_others_is_refused_without_being_quoted() {
+    for tag in [(0x0008, 0x0060), (0x0020, 0x0032)] {
+        let mut file = File::at(0.0, 1);
+        let swallowed = format!("0\\0\\0{}DOE^JANE", " ".repeat(200));
+        file.text(tag, "LO", &swallowed);
+        let message = refusal(&file.bytes()).to_string();
+        assert!(!message.contains("DOE"), "{message}");
+        assert!(message.len() < 300, "{message}");
+    }
+}
+
 #[test]
 fn no_dicom_at_all_is_refused() {
     for bytes in [&b""[..], b"DICM", &[0; 200], b"\x89PNG\r\n\x1a\n"] {

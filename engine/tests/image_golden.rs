@@ -120,6 +120,29 @@ fn jpeg_of_size(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
+/// A sound WebP with EXIF data that claim to be `claimed` bytes long and are 4.
+fn webp_with_exif(claimed: u32) -> Vec<u8> {
+    let picture = fs::read(golden("decode/lossless.webp")).unwrap();
+    let mut bytes = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x08\0\0\0\x0f\0\0\x07\0\0".to_vec();
+    bytes.extend(&picture[12..]);
+    bytes.extend(b"EXIF");
+    bytes.extend(claimed.to_le_bytes());
+    bytes.extend(b"II*\0");
+    let length = bytes.len() as u32 - 8;
+    bytes[4..8].copy_from_slice(&length.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_chunk_cannot_claim_more_than_its_file() {
+    // The decoder would take that much memory before it looks, and there is less of it in a browser.
+    for claimed in [5, 5 << 20, 0xffff_fff0, u32::MAX] {
+        let error = decode(&webp_with_exif(claimed)).unwrap_err().to_string();
+        assert!(error.contains("ends early"), "{claimed}: {error}");
+    }
+    assert_eq!(decode(&webp_with_exif(4)).unwrap().width, 16);
+}
+
 #[test]
 fn what_is_no_usable_picture_is_refused_with_a_reason() {
     let dicom = [vec![0; 128], b"DICM".to_vec()].concat();
@@ -175,7 +198,7 @@ fn a_picture_that_ends_early_is_refused() {
             match decode(&bytes[..length]) {
                 Err(Error::Image { .. }) => {}
                 Err(other) => panic!("{name} cut to {length} bytes: {other}"),
-                // The last bytes of PNG (a checksum) and WebP (padding, later frames) hold nothing of the picture.
+                // The last bytes of PNG (a checksum) and WebP (padding) hold nothing of the picture.
                 Ok(picture) => {
                     assert!(!name.ends_with("jpg"), "{name} cut to {length} bytes");
                     assert!(picture == whole, "{name} cut to {length} bytes");

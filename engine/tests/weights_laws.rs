@@ -121,7 +121,7 @@ fn dequantised(tensor: &Stored) -> Vec<f32> {
     out
 }
 
-fn all_shards(packing: &Packing<Vec<u8>>) -> Vec<Vec<u8>> {
+fn all_shards(packing: &Packing<Gguf<Vec<u8>>>) -> Vec<Vec<u8>> {
     let read = |(index, shard): (usize, &outpost_engine::weights::shards::ShardPlan)| {
         let mut bytes = vec![0xaa; shard.bytes as usize];
         packing.read_shard(index, 0, &mut bytes).unwrap();

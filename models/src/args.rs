@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use outpost_clinic::ct::MAX_SLICES;
 use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::session::DEFAULT_CONTEXT_TOKENS;
+use outpost_engine::weights::BlockType;
 
 /// MedGemma on this machine: inspect, pack, run, measure and check models.
 #[derive(Debug, Parser)]
@@ -33,7 +34,7 @@ pub enum Command {
     Logits(TensorArgs),
     /// Write every named intermediate tensor to a safetensors file
     Trace(TensorArgs),
-    /// Convert GGUF files to a shard set with its manifest
+    /// Convert GGUF files or a Hugging Face folder to a shard set with its manifest
     Pack(PackArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
@@ -65,11 +66,11 @@ impl From<Device> for DeviceChoice {
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// GGUF file, first file of a split GGUF, or packed shard directory
+    /// GGUF file, first file of a split GGUF, packed shard directory, or Hugging Face folder
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
 
-    /// GGUF file of the image encoder; a shard directory brings its own
+    /// GGUF file of the image encoder; a shard directory and a Hugging Face folder bring their own
     #[arg(long, value_name = "FILE")]
     pub mmproj: Option<PathBuf>,
 
@@ -81,7 +82,7 @@ pub struct ModelArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// GGUF files, or packed shard directories, whose hashes are checked as well
+    /// GGUF files, Hugging Face folders, or packed shard directories, whose hashes are checked as well
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -93,7 +94,7 @@ pub struct InspectArgs {
 /// Arguments of `tokenize`.
 #[derive(Debug, Args)]
 pub struct TokenizeArgs {
-    /// GGUF file, packed shard directory, or tokenizer.json
+    /// GGUF file, packed shard directory, Hugging Face folder, or tokenizer.json
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
 
@@ -252,9 +253,15 @@ pub struct InputArgs {
 /// Arguments of `pack`.
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// GGUF file of the text model and, if there is one, that of its image encoder
+    /// GGUF file of the text model and, if there is one, that of its image encoder; or one Hugging Face folder
     #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    /// Type to bring the matrices of a Hugging Face folder to; without it they keep their own. Where rows are no whole
+    /// blocks: Q8_0, else F16. With q8_0, q4_0 and q4_k the image encoder's matrices become Q8_0 (F16 where 32 does not
+    /// divide their rows, as in the second of each feed-forward network) and the projector F16
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub quantize: Option<Quantize>,
 
     /// The directory to write; new, empty, or a shard set to replace
     #[arg(long, value_name = "DIR")]
@@ -263,6 +270,39 @@ pub struct PackArgs {
     /// Size of a shard
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub shard_mib: u64,
+}
+
+/// A type that weights can be brought to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Quantize {
+    /// 8 bits, a scale for 32 weights.
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 4 bits, a scale for 32 weights.
+    #[value(name = "q4_0")]
+    Q4_0,
+    /// 4 bits, a scale and a minimum for 32 weights.
+    #[value(name = "q4_k")]
+    Q4K,
+    /// The upper half of a single.
+    Bf16,
+    /// Half precision.
+    F16,
+    /// Single precision.
+    F32,
+}
+
+impl From<Quantize> for BlockType {
+    fn from(quantize: Quantize) -> Self {
+        match quantize {
+            Quantize::Q8_0 => Self::Q8_0,
+            Quantize::Q4_0 => Self::Q4_0,
+            Quantize::Q4K => Self::Q4K,
+            Quantize::Bf16 => Self::Bf16,
+            Quantize::F16 => Self::F16,
+            Quantize::F32 => Self::F32,
+        }
+    }
 }
 
 /// Arguments of `bench`.

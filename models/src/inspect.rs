@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::args::InspectArgs;
 use crate::error::{Error, Result};
 use crate::output::{self, Percent};
-use crate::source::{FileSource, Model, open_gguf, read_manifest, shard_paths};
+use crate::source::{FileSource, Model, is_hugging_face, open_gguf, read_manifest, shard_paths};
 
 /// Bytes that are hashed at once.
 const HASH_BYTES: u64 = 1 << 20;
@@ -58,11 +58,16 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let mut reports = Vec::new();
     for path in &args.files {
         if path.is_dir() {
-            check_hashes(path, &read_manifest(path)?)?;
+            let format = if is_hugging_face(path) {
+                "Hugging Face"
+            } else {
+                check_hashes(path, &read_manifest(path)?)?;
+                "shard set"
+            };
             let model = Model::open(path, None)?;
-            reports.push(report(path, "shard set", model.text.as_ref())?);
+            reports.push(report(path, format, model.text.as_ref())?);
             if let Some(vision) = &model.vision {
-                reports.push(report(path, "shard set", vision.as_ref())?);
+                reports.push(report(path, format, vision.as_ref())?);
             }
         } else {
             reports.push(report(path, "GGUF", &open_gguf(path)?)?);

@@ -1,4 +1,4 @@
-//! `outpost pack`: GGUF files to a shard set.
+//! `outpost pack`: GGUF files or a Hugging Face folder to a shard set.
 //!
 //! Shards are written under temporary names and renamed; the manifest comes last, so that a directory with a manifest
 //! is whole. A set that is replaced loses its manifest first.
@@ -10,13 +10,14 @@ use std::path::Path;
 
 use outpost_engine::error::Error as EngineError;
 use outpost_engine::ports::Progress;
-use outpost_engine::weights::shards::{Packing, Role, Sha256Stream};
+use outpost_engine::weights::huggingface::{HuggingFace, HuggingFaceModel};
+use outpost_engine::weights::shards::{Packable, Packing, Role, Sha256Stream};
 use outpost_engine::weights::{Gguf, WeightSource};
 
 use crate::args::PackArgs;
 use crate::error::{Error, Result};
 use crate::output::{self, Percent};
-use crate::source::{FileSource, MANIFEST, open_gguf};
+use crate::source::{FileSource, MANIFEST, open_gguf, open_hugging_face};
 
 /// Bytes that are copied at once.
 const COPY_BYTES: u64 = 1 << 20;
@@ -26,7 +27,19 @@ const PARTIAL: &str = ".partial";
 
 /// Writes the shard set.
 pub fn run(args: &PackArgs) -> Result<()> {
-    let files = open(args)?;
+    if args.files.iter().any(|path| path.is_dir()) {
+        return pack(args, open_folder(args)?);
+    }
+    if args.quantize.is_some() {
+        return Err(Error::Engine(EngineError::Request {
+            problem: "--quantize changes folders in Hugging Face's layout, and GGUF files keep their types".to_owned(),
+            remedy: "leave it out, or name a folder with config.json and safetensors".to_owned(),
+        }));
+    }
+    pack(args, open(args)?)
+}
+
+fn pack<P: Packable>(args: &PackArgs, files: Vec<(Role, P)>) -> Result<()> {
     let name = name(args, &files);
     let packing = Packing::plan(files, &name, args.shard_mib << 20)?;
     prepare(&args.out)?;
@@ -53,6 +66,20 @@ pub fn run(args: &PackArgs) -> Result<()> {
         output::bytes(total),
         hashes.len()
     ))
+}
+
+/// Opens the one folder, and plans to bring its weights to the type that is asked for.
+fn open_folder(args: &PackArgs) -> Result<Vec<(Role, HuggingFace<FileSource>)>> {
+    let [directory] = args.files.as_slice() else {
+        return Err(Error::Engine(EngineError::Request {
+            problem: "a folder is a whole model, and there is something beside it".to_owned(),
+            remedy: "name the folder alone".to_owned(),
+        }));
+    };
+    let quantise = args.quantize.map(Into::into);
+    let HuggingFaceModel { text, vision } = open_hugging_face(directory, quantise)?;
+    let vision = vision.map(|vision| (Role::Vision, vision));
+    Ok([(Role::Text, text)].into_iter().chain(vision).collect())
 }
 
 /// Opens the files and tells text model and image encoder apart by what they say they are.
@@ -90,9 +117,9 @@ fn open(args: &PackArgs) -> Result<Vec<(Role, Gguf<FileSource>)>> {
 }
 
 /// The model's name for itself, or that of its file.
-fn name(args: &PackArgs, files: &[(Role, Gguf<FileSource>)]) -> String {
+fn name<P: Packable>(args: &PackArgs, files: &[(Role, P)]) -> String {
     let text = files.iter().find(|(role, _)| *role == Role::Text);
-    let own = text.and_then(|(_, gguf)| gguf.metadata().opt_str("general.name").ok()?);
+    let own = text.and_then(|(_, source)| source.metadata().opt_str("general.name").ok()?);
     let stem = args.files.first().and_then(|path| path.file_stem());
     let stem = stem.and_then(OsStr::to_str).unwrap_or("model");
     own.filter(|name| !name.is_empty())
@@ -141,8 +168,8 @@ fn is_ours(name: &str) -> bool {
     name == MANIFEST || shard(name) == Some(true)
 }
 
-fn write_shard(
-    packing: &Packing<FileSource>,
+fn write_shard<P: Packable>(
+    packing: &Packing<P>,
     index: usize,
     length: u64,
     path: &Path,

@@ -1,5 +1,6 @@
-//! Opening `--model`: a GGUF file, the first file of a split GGUF, or a packed shard directory.
+//! Opening `--model`: a GGUF file, the first file of a split GGUF, a packed shard directory, or a Hugging Face folder.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,11 @@ use std::sync::Mutex;
 
 use outpost_engine::error::{Error as EngineError, Result as EngineResult};
 use outpost_engine::ports::ByteSource;
+use outpost_engine::weights::huggingface::{
+    CONFIG, Documents, HuggingFaceModel, MAX_DOCUMENT_BYTES,
+};
 use outpost_engine::weights::shards::{Manifest, Role, ShardSet};
-use outpost_engine::weights::{Gguf, WeightSource, limits};
+use outpost_engine::weights::{BlockType, Gguf, Safetensors, SplitName, WeightSource, limits};
 
 use crate::error::{Error, Result};
 
@@ -85,7 +89,9 @@ pub struct Model {
 impl Model {
     /// Opens what `--model` and `--mmproj` name.
     pub fn open(model: &Path, mmproj: Option<&Path>) -> Result<Self> {
-        let mut opened = if model.is_dir() {
+        let mut opened = if is_hugging_face(model) {
+            Self::open_hugging_face(model)?
+        } else if model.is_dir() {
             Self::open_shards(model)?
         } else {
             Self {
@@ -113,6 +119,14 @@ impl Model {
         Ok(opened)
     }
 
+    fn open_hugging_face(directory: &Path) -> Result<Self> {
+        let HuggingFaceModel { text, vision } = open_hugging_face(directory, None)?;
+        Ok(Self {
+            text: Box::new(text),
+            vision: vision.map(|vision| Box::new(vision) as Box<dyn WeightSource>),
+        })
+    }
+
     fn open_shards(directory: &Path) -> Result<Self> {
         let manifest = read_manifest(directory)?;
         let text = open_part(directory, &manifest, Role::Text)?;
@@ -124,6 +138,53 @@ impl Model {
     }
 }
 
+/// Whether `path` is a folder in Hugging Face's layout: one with a configuration and without a manifest.
+pub fn is_hugging_face(path: &Path) -> bool {
+    path.join(CONFIG).is_file() && !path.join(MANIFEST).is_file()
+}
+
+/// Opens a folder in Hugging Face's layout. quantise: see [`HuggingFaceModel::open`].
+pub fn open_hugging_face(
+    directory: &Path,
+    quantise: Option<BlockType>,
+) -> Result<HuggingFaceModel<FileSource>> {
+    if !is_hugging_face(directory) {
+        return Err(Error::file(
+            directory,
+            format!("has no {CONFIG}, or is a shard set"),
+            "name a folder in Hugging Face's layout, or GGUF files",
+        ));
+    }
+    let documents = Documents::collect(|name| read_document(&directory.join(name)))?;
+    let names = documents.weight_files().map_err(Error::of(directory))?;
+    let mut files = Vec::new();
+    for name in names {
+        let path = directory.join(&name);
+        let weights = Safetensors::open(FileSource::open(&path)?).map_err(Error::of(&path))?;
+        files.push((name, weights));
+    }
+    let name = directory.canonicalize().ok();
+    let name = name
+        .as_deref()
+        .and_then(Path::file_name)
+        .and_then(OsStr::to_str);
+    HuggingFaceModel::open(name.unwrap_or("model"), &documents, files, quantise)
+        .map_err(Error::of(directory))
+}
+
+/// A document of a folder, if it is there. What is longer than the engine allows is refused by its length.
+fn read_document(path: &Path) -> Result<Option<Vec<u8>>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let source = FileSource::open(path)?;
+    let mut bytes = vec![0; source.len().min(MAX_DOCUMENT_BYTES + 1) as usize];
+    source
+        .read_exact_at(0, &mut bytes)
+        .map_err(Error::of(path))?;
+    Ok(Some(bytes))
+}
+
 /// Opens a GGUF file, or all files of a split one by any of them.
 pub fn open_gguf(path: &Path) -> Result<Gguf<FileSource>> {
     let paths = split_paths(path).unwrap_or_else(|| vec![path.to_owned()]);
@@ -132,19 +193,10 @@ pub fn open_gguf(path: &Path) -> Result<Gguf<FileSource>> {
     Gguf::open_split(files).map_err(Error::of(path))
 }
 
-/// The files of a split GGUF, `NAME-00001-of-00003.gguf` and so on, if `path` is named like one of them.
+/// The files of a split GGUF, if `path` is named like one of them.
 fn split_paths(path: &Path) -> Option<Vec<PathBuf>> {
-    let name = path.file_name()?.to_str()?;
-    let (stem, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-    let (stem, own) = stem.rsplit_once('-')?;
-    let number = |digits: &str| -> Option<u64> {
-        let five = digits.len() == 5 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits.parse().ok().filter(|_| five)
-    };
-    number(own)?;
-    let numbers = 1..=number(count)?.min(limits::MAX_SPLITS);
-    let name = |number| path.with_file_name(format!("{stem}-{number:05}-of-{count}.gguf"));
-    Some(numbers.map(name).collect())
+    let name = SplitName::parse(path.file_name()?.to_str()?)?;
+    Some(name.all().map(|name| path.with_file_name(name)).collect())
 }
 
 /// Reads and checks the manifest of a shard directory.
@@ -154,7 +206,7 @@ pub fn read_manifest(directory: &Path) -> Result<Manifest> {
         return Err(Error::file(
             directory,
             format!("has no {MANIFEST}"),
-            "name a directory that `outpost pack` made, or a GGUF file",
+            "name a directory that `outpost pack` made, a Hugging Face folder, or a GGUF file",
         ));
     }
     let source = FileSource::open(&path)?;
@@ -196,14 +248,7 @@ mod tests {
             "dir/m-00003-of-00003.gguf",
         ];
         assert_eq!(paths, names.map(PathBuf::from));
-        for other in [
-            "m.gguf",
-            "m-2-of-00003.gguf",
-            "m-00001-of-3.gguf",
-            "m-00001-of-00003.bin",
-        ] {
-            assert_eq!(split_paths(Path::new(other)), None);
-        }
+        assert_eq!(split_paths(Path::new("dir/m.gguf")), None);
     }
 
     #[test]

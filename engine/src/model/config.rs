@@ -1,6 +1,6 @@
 //! The numbers that shape a model, read from its metadata and checked before anything is made of them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::weights::Metadata;
 
 /// Largest value accepted for any width, count or length: far above the 27B model, far below overflow.
@@ -47,7 +47,7 @@ impl TextConfig {
         let architecture = metadata.str("general.architecture")?;
         if architecture != "gemma3" {
             return Err(Error::Unsupported {
-                what: format!("a model of architecture `{architecture}`"),
+                what: format!("a model of architecture `{}`", shown(architecture)),
                 remedy: "choose a Gemma 3 or MedGemma model".to_owned(),
             });
         }
@@ -62,7 +62,10 @@ impl TextConfig {
             Some(other) => {
                 return Err(Error::BadKey {
                     key: "gemma3.rope.scaling.type".to_owned(),
-                    problem: format!("is `{other}` where only `linear` and `none` are known"),
+                    problem: format!(
+                        "is `{}` where only `linear` and `none` are known",
+                        shown(other)
+                    ),
                 });
             }
         };
@@ -171,7 +174,11 @@ impl VisionConfig {
         let projector = metadata.opt_str("clip.projector_type")?.unwrap_or("none");
         if architecture != "clip" || projector != "gemma3" {
             return Err(Error::Unsupported {
-                what: format!("an image encoder `{architecture}` with projector `{projector}`"),
+                what: format!(
+                    "an image encoder `{}` with projector `{}`",
+                    shown(architecture),
+                    shown(projector)
+                ),
                 remedy: "choose the mmproj file that belongs to a Gemma 3 or MedGemma model"
                     .to_owned(),
             });

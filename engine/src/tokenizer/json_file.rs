@@ -12,13 +12,10 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::bpe::{Bpe, Merge};
 use super::vocabulary::{Kind, Vocabulary};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// How many times longer normalised text may be.
 const MAX_GROWTH: usize = 4;
-
-/// Characters of the file that a message quotes.
-const SHOWN_CHARACTERS: usize = 256;
 
 /// A `tokenizer.json`, read and checked. Its post-processor, which only adds bos, is not used.
 pub(super) struct TokenizerFile {
@@ -405,16 +402,4 @@ pub(super) fn broken(detail: String) -> Error {
     Error::Tokenizer {
         detail: shown(&detail),
     }
-}
-
-/// A message about pieces of the file, which may be of any length and steer a terminal.
-fn shown(message: &str) -> String {
-    let mut shown = String::new();
-    for letter in message.chars().take(SHOWN_CHARACTERS) {
-        match letter.is_control() {
-            true => shown.extend(letter.escape_debug()),
-            false => shown.push(letter),
-        }
-    }
-    shown
 }

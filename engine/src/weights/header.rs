@@ -5,7 +5,7 @@
 
 use super::limits::{MAX_HEADER_BYTES, MAX_METADATA_KEYS, MAX_NAME_BYTES};
 use super::metadata::{Array, Metadata, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::ports::ByteSource;
 
 /// Bytes that are fetched at a time.
@@ -186,10 +186,14 @@ impl<'a, S: ByteSource> HeaderReader<'a, S> {
         let mut metadata = Metadata::default();
         for _ in 0..count {
             let key = self.name("a metadata key")?;
-            let what = format!("metadata key `{key}`");
             if key.is_empty() {
                 return Err(self.damaged("a metadata key has no name".to_owned()));
             }
+            // Keys are printed as they are.
+            if key.chars().any(char::is_control) {
+                return Err(self.damaged(format!("`{}` is no metadata key", shown(&key))));
+            }
+            let what = format!("metadata key `{key}`");
             let value = self.value(&what)?;
             if !metadata.insert(key, value) {
                 return Err(self.damaged(format!("{what} occurs twice")));

@@ -8,11 +8,15 @@ pub mod block;
 mod block_type;
 mod gguf;
 mod header;
+pub mod huggingface;
 mod layout;
 pub mod limits;
 mod metadata;
+mod metadata_writer;
+pub mod quantise;
 mod safetensors;
 pub mod shards;
+mod split;
 mod table;
 
 use crate::error::{Error, Result};
@@ -21,6 +25,7 @@ pub use block_type::{BlockType, Part};
 pub use gguf::Gguf;
 pub use metadata::{Array, Metadata, Value};
 pub use safetensors::{Safetensors, SafetensorsEntry};
+pub use split::SplitName;
 
 /// Name, shape and type of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]

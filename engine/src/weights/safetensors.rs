@@ -14,7 +14,7 @@ use super::limits::MAX_JSON_BYTES;
 use super::metadata::{Metadata, Value};
 use super::table::{self, TensorTable};
 use super::{BlockType, Part, TensorInfo, WeightSource};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::ports::ByteSource;
 
 const FORMAT: &str = "safetensors file";
@@ -243,7 +243,7 @@ fn read_header<S: ByteSource>(source: &S) -> Result<(Header, u64)> {
     let mut json = vec![0; header_bytes as usize];
     source.read_exact_at(LENGTH_BYTES, &mut json)?;
     let header = serde_json::from_slice(&json)
-        .map_err(|error| damaged(format!("its header says {error}")))?;
+        .map_err(|error| damaged(format!("its header says {}", shown(&error.to_string()))))?;
     Ok((header, data))
 }
 
@@ -261,7 +261,7 @@ fn check(name: &str, entry: &Entry) -> Result<Range<u64>> {
     let known = DTYPES.iter().find(|(dtype, _)| *dtype == entry.dtype);
     let Some((_, element_bytes)) = known else {
         return Err(Error::Unsupported {
-            what: format!("tensor `{name}` of type `{}`", entry.dtype),
+            what: format!("tensor `{name}` of type `{}`", shown(&entry.dtype)),
             remedy: "store it as F32, F16 or BF16".to_owned(),
         });
     };

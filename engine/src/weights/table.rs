@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::limits::{MAX_DIMS, MAX_NAME_BYTES, MAX_TENSORS};
 use super::{BlockType, Part, TensorInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// Tensors of one source, in its order, with unique names.
 #[derive(Debug)]
@@ -87,11 +87,14 @@ pub(super) fn check_count(count: u64) -> Result<()> {
     }
 }
 
-/// Checks that a tensor has a name of sensible length.
+/// Checks that a tensor has a name of sensible length. It is printed as it is, so it must be printable.
 pub(super) fn check_name(name: &str, format: &'static str) -> Result<()> {
+    let damaged = |detail: String| Err(Error::Malformed { format, detail });
     if name.is_empty() {
-        let detail = "a tensor has no name".to_owned();
-        return Err(Error::Malformed { format, detail });
+        return damaged("a tensor has no name".to_owned());
+    }
+    if name.chars().any(char::is_control) {
+        return damaged(format!("`{}` is no name of a tensor", shown(name)));
     }
     match name.len() as u64 <= MAX_NAME_BYTES {
         true => Ok(()),

@@ -39,6 +39,8 @@ fn a_broken_file_gives_the_error_that_names_what_is_wrong() {
         Case("a tensor twice", file(&format!(r#"{{"a":{sound_entry},"a":{sound_entry}}}"#), 8), malformed, "this safetensors file is damaged: its header says `a` occurs twice"),
         Case("metadata twice", file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0), malformed, "this safetensors file is damaged: its header says `__metadata__` occurs twice"),
         Case("metadata that are numbers", file(r#"{"__metadata__":{"a":1}}"#, 0), malformed, "this safetensors file is damaged: its header says invalid type"),
+        Case("a field that steers a terminal", file(r#"{"a":{"\u001b[2J":0}}"#, 0), malformed, r"this safetensors file is damaged: its header says unknown field `\u{1b}[2J`"),
+        Case("a name that steers a terminal", tensor("\\u001b[2J", "F32", "[2]", "[0,8]"), malformed, r"this safetensors file is damaged: `\u{1b}[2J` is no name of a tensor"),
         Case("no name", tensor("", "F32", "[2]", "[0,8]"), malformed, "this safetensors file is damaged: a tensor has no name"),
         Case("a name of 257 bytes", tensor(&"n".repeat(257), "F32", "[2]", "[0,8]"), limit, "the length of a tensor's name is 257, above the limit of 256"),
         Case("a type that nobody knows", tensor("a", "F12", "[2]", "[0,8]"), "Unsupported", "tensor `a` of type `F12` is not supported; store it as F32, F16 or BF16"),

@@ -19,7 +19,7 @@ fn gguf() -> Gguf<Vec<u8>> {
     Gguf::open(writer.bytes()).unwrap()
 }
 
-fn packing() -> Packing<Vec<u8>> {
+fn packing() -> Packing<Gguf<Vec<u8>>> {
     Packing::plan(vec![(Role::Text, gguf())], "A model", SHARD_BYTES).unwrap()
 }
 
@@ -64,6 +64,7 @@ fn a_broken_manifest_gives_the_error_that_names_what_is_wrong() {
         Case("a version and nothing else", br#"{"format_version": 1}"#.to_vec(), malformed, "this manifest is damaged: missing field `id`"),
 
         Case("an id that climbs", json(|m| m.id = "../secret".into()), malformed, "this manifest is damaged: `../secret` is no id"),
+        Case("an id that steers a terminal", json(|m| m.id = "a\u{1b}[2J".into()), malformed, "this manifest is damaged: `a\\u{1b}[2J` is no id"),
         Case("no id", json(|m| m.id.clear()), malformed, "this manifest is damaged: `` is no id"),
         Case("an id of 65 letters", json(|m| m.id = "a".repeat(65)), malformed, "this manifest is damaged: `aaa"),
         Case("a name with a line break", json(|m| m.name = "a\nb".into()), malformed, "this manifest is damaged: `a\\nb` is no name"),
@@ -88,6 +89,7 @@ fn a_broken_manifest_gives_the_error_that_names_what_is_wrong() {
         Case("half a hash", file(|f| f.shards[0].sha256.truncate(32)), malformed, "this manifest is damaged: shard `text-00001-of-00003.bin` has no SHA-256"),
         Case("a hash in capitals", file(|f| f.shards[0].sha256 = "A".repeat(64)), malformed, "this manifest is damaged: shard `text-00001-of-00003.bin` has no SHA-256"),
 
+        Case("a tensor's name that steers a terminal", file(|f| f.tensors[0].name = "a\u{1b}[2J".into()), malformed, "this manifest is damaged: `a\\u{1b}[2J` is no name of a tensor"),
         Case("a tensor without a name", file(|f| f.tensors[0].name.clear()), malformed, "this manifest is damaged: a tensor has no name"),
         Case("5 dimensions", file(|f| f.tensors[0].shape = vec![1; 5]), limit, "the number of dimensions of tensor `a` is 5"),
         Case("a dimension of 0", file(|f| f.tensors[0].shape = vec![0, 32]), malformed, "this manifest is damaged: tensor `a` has shape [0, 32], with an empty dimension"),
@@ -239,4 +241,15 @@ fn a_set_with_any_bit_of_its_metadata_flipped_opens_or_says_why_not() {
             read_all(&set);
         }
     });
+}
+
+#[test]
+fn a_message_quotes_no_more_of_a_manifest_than_a_person_reads() {
+    let long = "a".repeat(1 << 20);
+    let ids = json(|m| m.id = long.clone());
+    let shards = file(|f| f.shards[0].name = long.clone());
+    for json in [ids, shards] {
+        let message = Manifest::from_json(&json).unwrap_err().to_string();
+        assert!(message.len() < 1_000, "{} bytes", message.len());
+    }
 }

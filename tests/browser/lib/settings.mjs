@@ -42,6 +42,9 @@ export const DEMO = {
   vision: demo("mmproj-demo-f16.gguf"),
 };
 
+/** A small model of K-quants in three files; what it writes means nothing (tests/golden/mixes). */
+export const SPLIT = [1, 2, 3].map((number) => join(ROOT, `tests/golden/mixes/wide-q5_k_s-0000${number}-of-00003.gguf`));
+
 /** Two pictures that it was not trained on, with what they show. */
 export const PICTURES = {
   opacity: { file: demo("examples/round-opacity.png"), shows: ["round opacity", "right upper zone"] },

@@ -1,8 +1,9 @@
 // Models from this device: what is imported answers, and stays.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { ask, newConversation, part, ready } from "../lib/page.mjs";
-import { DEMO, PICTURES, QUESTIONS, READY_MS } from "../lib/settings.mjs";
+import { ask, generate, newConversation, part, ready } from "../lib/page.mjs";
+import { generateNatively } from "../lib/native.mjs";
+import { DEMO, PICTURES, QUESTIONS, READY_MS, SPLIT } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
 const stage = suite("models");
@@ -51,4 +52,28 @@ test("a text model alone answers text and says why it cannot look at a picture",
   await part(page, "send").click();
   await part(page, "error").waitFor();
   assert.match(await part(page, "error").innerText(), /cannot look at pictures/);
+});
+
+test("a model in several files is imported from all of them, in any order, and answers as natively", async () => {
+  const { page } = stage;
+  const before = await part(page, "model-name").textContent();
+  await part(page, "import-files").setInputFiles([SPLIT[2], SPLIT[0], SPLIT[1]]);
+  await page.waitForFunction(
+    (before) => document.querySelector("[data-testid=model-name]").textContent !== before,
+    before,
+    { timeout: READY_MS },
+  );
+  await ready(page);
+  const question = { text: "Write a SOAP note.", maxTokens: 24 };
+  const natively = await generateNatively({ ...question, model: SPLIT[0] });
+  const inPage = await generate(page, question);
+  assert.equal(inPage.text, natively.text);
+  assert.deepEqual(inPage.ids, natively.token_ids.slice(0, inPage.ids.length));
+});
+
+test("a model that lacks one of its files is refused by name", async () => {
+  const { page } = stage;
+  await part(page, "import-files").setInputFiles([SPLIT[0], SPLIT[2]]);
+  await part(page, "error").waitFor();
+  assert.match(await part(page, "error").innerText(), /2 of the 3 files of .wide-q5_k_s. were chosen/);
 });

@@ -86,6 +86,8 @@ fn linear_kernel(
             );
             group += threads_per_row;
         }
+        // The outer condition decides whether there is any such code.
+        #[allow(clippy::collapsible_if)]
         if comptime!(tail > 0) {
             if groups % threads_per_row == lane {
                 add_group(

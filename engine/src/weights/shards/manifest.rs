@@ -10,7 +10,7 @@ use super::super::limits::{
 use super::super::metadata::Metadata;
 use super::super::table;
 use super::super::{BlockType, Part, TensorInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 const FORMAT: &str = "manifest";
 
@@ -128,7 +128,7 @@ impl Manifest {
             format_version: u32,
         }
         limit("the manifest, in bytes,", json.len() as u64, MAX_JSON_BYTES)?;
-        let wrong = |error: serde_json::Error| damaged(error.to_string());
+        let wrong = |error: serde_json::Error| damaged(shown(&error.to_string()));
         // First of all: another version may have another form.
         let version: Version = serde_json::from_slice(json).map_err(wrong)?;
         check_version(version.format_version)?;
@@ -167,7 +167,7 @@ impl Manifest {
         check_version(self.format_version)?;
         let id_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=64).contains(&self.id.len()) || !self.id.chars().all(id_letter) {
-            return Err(damaged(format!("`{}` is no id", self.id.escape_debug())));
+            return Err(damaged(format!("`{}` is no id", shown(&self.id))));
         }
         check_label(&self.name)?;
         for (what, text) in [("the terms", &self.terms), ("the notice", &self.notice)] {
@@ -294,7 +294,7 @@ impl Shard {
         let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
         let name = &self.name;
         if !(1..=128).contains(&name.len()) || !name.chars().all(letter) || name.starts_with('.') {
-            let detail = format!("`{}` is no name for a shard", name.escape_debug());
+            let detail = format!("`{}` is no name for a shard", shown(name));
             return Err(damaged(detail));
         }
         let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
@@ -317,10 +317,7 @@ pub(super) fn check_label(name: &str) -> Result<()> {
     let visible = !name.is_empty() && !name.chars().any(char::is_control);
     match visible && name.len() <= 256 {
         true => Ok(()),
-        false => Err(damaged(format!(
-            "`{}` is no name",
-            name.chars().take(64).collect::<String>().escape_debug()
-        ))),
+        false => Err(damaged(format!("`{}` is no name", shown(name)))),
     }
 }
 

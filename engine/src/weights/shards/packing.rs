@@ -1,5 +1,5 @@
-//! GGUF files to shards. Nothing is written here: a plan says which bytes each shard has, and the host reads them in any
-//! order and puts them wherever it stores them.
+//! Models to shards. Nothing is written here: a plan says which bytes each shard has, and the host reads them in any order
+//! and puts them wherever it stores them.
 
 use super::super::limits::{MAX_SHARD_BYTES, MAX_SHARDS, MAX_TEXT_BYTES};
 use super::super::{Gguf, Part, WeightSource};
@@ -18,11 +18,51 @@ const TERMS_KEYS: [&str; 3] = [
     "general.license",
 ];
 
+/// A source of which any bytes can be read: what a stream is made of.
+pub trait Packable: WeightSource {
+    /// Name of the file or folder that it comes from.
+    fn label(&self) -> &str;
+
+    /// Bytes of the metadata in GGUF's encoding, their count among them.
+    fn metadata_bytes(&self) -> u64;
+
+    /// Fills `buf` from `offset` of the metadata in GGUF's encoding.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] for bytes past their end, and those of the source below.
+    fn read_metadata(&self, offset: u64, buf: &mut [u8]) -> Result<()>;
+
+    /// Fills `buf` from `offset` of a part of the tensor at `index` of [`tensors`](WeightSource::tensors): any bytes, whole
+    /// words or not.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], and those of the source below.
+    fn read_bytes(&self, index: usize, part: Part, offset: u64, buf: &mut [u8]) -> Result<()>;
+}
+
+impl<S: ByteSource> Packable for Gguf<S> {
+    fn label(&self) -> &str {
+        self.label()
+    }
+
+    fn metadata_bytes(&self) -> u64 {
+        self.metadata_bytes()
+    }
+
+    fn read_metadata(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.read_metadata(offset, buf)
+    }
+
+    fn read_bytes(&self, index: usize, part: Part, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.read_bytes(index, part, offset, buf)
+    }
+}
+
 /// A plan for a shard set.
 #[derive(Debug)]
-pub struct Packing<S> {
+pub struct Packing<P> {
     name: String,
-    files: Vec<PackedFile<S>>,
+    files: Vec<PackedFile<P>>,
     shards: Vec<ShardPlan>,
     /// The file of each shard and where the shard begins in its stream.
     places: Vec<(usize, u64)>,
@@ -39,9 +79,9 @@ pub struct ShardPlan {
 
 /// One stream.
 #[derive(Debug)]
-struct PackedFile<S> {
+struct PackedFile<P> {
     role: Role,
-    gguf: Gguf<S>,
+    source: P,
     tensors: Vec<ManifestTensor>,
     /// Everything but padding, in order.
     segments: Vec<Segment>,
@@ -62,13 +102,13 @@ enum Content {
     Tensor { index: usize, part: Part },
 }
 
-impl<S: ByteSource> Packing<S> {
+impl<P: Packable> Packing<P> {
     /// Lays out `files` under the name `name`, in shards of `shard_bytes` bytes; the last of each file may be shorter.
     ///
     /// # Errors
     /// [`Error::Request`] for no files, two of the same role, no name or empty shards; [`Error::LimitExceeded`] for
     /// shards that are too large or too many.
-    pub fn plan(files: Vec<(Role, Gguf<S>)>, name: &str, shard_bytes: u64) -> Result<Self> {
+    pub fn plan(files: Vec<(Role, P)>, name: &str, shard_bytes: u64) -> Result<Self> {
         check_request(&files, name, shard_bytes)?;
         let mut packing = Self {
             name: name.to_owned(),
@@ -76,8 +116,8 @@ impl<S: ByteSource> Packing<S> {
             shards: Vec::new(),
             places: Vec::new(),
         };
-        for (role, gguf) in files {
-            let file = PackedFile::new(role, gguf);
+        for (role, source) in files {
+            let file = PackedFile::new(role, source);
             let count = file.bytes.div_ceil(shard_bytes);
             if count > MAX_SHARDS {
                 return Err(Error::LimitExceeded {
@@ -176,8 +216,8 @@ impl<S: ByteSource> Packing<S> {
     }
 
     fn terms(&self) -> String {
-        let terms = |file: &PackedFile<S>| {
-            let metadata = file.gguf.metadata();
+        let terms = |file: &PackedFile<P>| {
+            let metadata = file.source.metadata();
             let mut terms = TERMS_KEYS
                 .iter()
                 .filter_map(|key| metadata.opt_str(key).ok().flatten());
@@ -189,16 +229,16 @@ impl<S: ByteSource> Packing<S> {
     }
 }
 
-impl<S: ByteSource> PackedFile<S> {
-    fn new(role: Role, gguf: Gguf<S>) -> Self {
-        let mut bytes = gguf.metadata_bytes();
+impl<P: Packable> PackedFile<P> {
+    fn new(role: Role, source: P) -> Self {
+        let mut bytes = source.metadata_bytes();
         let mut segments = vec![Segment {
             offset: 0,
             bytes,
             content: Content::Metadata,
         }];
         let mut tensors = Vec::new();
-        for (index, info) in gguf.tensors().iter().enumerate() {
+        for (index, info) in source.tensors().iter().enumerate() {
             let mut parts = Vec::new();
             for &part in info.parts() {
                 // Sums stay far below overflow: all tensors lie within files.
@@ -225,7 +265,7 @@ impl<S: ByteSource> PackedFile<S> {
         }
         Self {
             role,
-            gguf,
+            source,
             tensors,
             segments,
             bytes,
@@ -254,8 +294,10 @@ impl<S: ByteSource> PackedFile<S> {
             let count = (segment.bytes - start).min(after.len() as u64);
             let (out, after) = after.split_at_mut(count as usize);
             match segment.content {
-                Content::Metadata => self.gguf.read_metadata(start, out)?,
-                Content::Tensor { index, part } => self.gguf.read_bytes(index, part, start, out)?,
+                Content::Metadata => self.source.read_metadata(start, out)?,
+                Content::Tensor { index, part } => {
+                    self.source.read_bytes(index, part, start, out)?
+                }
             }
             at += count;
             rest = after;
@@ -266,7 +308,7 @@ impl<S: ByteSource> PackedFile<S> {
 
     /// The file in the manifest, without its shards.
     fn describe(&self) -> ManifestFile {
-        let label = self.gguf.label();
+        let label = self.source.label();
         let name = label.rsplit(['/', '\\']).next().unwrap_or_default();
         ManifestFile {
             role: self.role,
@@ -274,14 +316,14 @@ impl<S: ByteSource> PackedFile<S> {
                 Ok(()) => name.to_owned(),
                 Err(_) => format!("{}.gguf", self.role.name()),
             },
-            metadata_bytes: self.gguf.metadata_bytes(),
+            metadata_bytes: self.source.metadata_bytes(),
             tensors: self.tensors.clone(),
             shards: Vec::new(),
         }
     }
 }
 
-fn check_request<S>(files: &[(Role, Gguf<S>)], name: &str, shard_bytes: u64) -> Result<()> {
+fn check_request<P>(files: &[(Role, P)], name: &str, shard_bytes: u64) -> Result<()> {
     if files.is_empty() {
         return Err(request(
             "there is no file to pack".to_owned(),

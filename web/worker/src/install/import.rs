@@ -1,7 +1,7 @@
 //! GGUF files that a person chose, packed into shards as they are read.
 
 use outpost_engine::weights::shards::{Packing, Role, Sha256Stream};
-use outpost_engine::weights::{Gguf, WeightSource};
+use outpost_engine::weights::{Gguf, SplitName, WeightSource};
 use outpost_protocol::{ModelInfo, ModelState, Stage, Unit};
 use web_sys::File;
 
@@ -63,10 +63,10 @@ pub async fn import(
 /// Opens files and tells text model and image encoder apart by what they say they are.
 fn open(files: Vec<File>) -> Result<Vec<(Role, Gguf<FileSource>)>> {
     let mut opened: Vec<(Role, Gguf<FileSource>)> = Vec::new();
-    for file in files {
-        let name = file.name();
-        let gguf =
-            Gguf::open(FileSource::new(file)?).map_err(|error| about(&name, error.into()))?;
+    for (name, files) in together(files)? {
+        let sources = files.into_iter().map(FileSource::new);
+        let sources = sources.collect::<Result<Vec<_>>>()?;
+        let gguf = Gguf::open_split(sources).map_err(|error| about(&name, error.into()))?;
         let architecture = gguf.metadata().str("general.architecture");
         let architecture = architecture.map_err(|error| about(&name, error.into()))?;
         if !["gemma3", "clip"].contains(&architecture) {
@@ -94,10 +94,41 @@ fn open(files: Vec<File>) -> Result<Vec<(Role, Gguf<FileSource>)>> {
     }
 }
 
+/// The files of each model, those of a split one together and in order, under the name of the first.
+fn together(files: Vec<File>) -> Result<Vec<(String, Vec<File>)>> {
+    let mut named: Vec<_> = files.into_iter().map(|file| (file.name(), file)).collect();
+    named.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut models: Vec<(String, Vec<File>)> = Vec::new();
+    for (name, file) in named {
+        let of_the_last = models.last_mut().filter(|(first, _)| {
+            let both = SplitName::parse(first).zip(SplitName::parse(&name));
+            both.is_some_and(|(a, b)| (a.stem, a.count) == (b.stem, b.count))
+        });
+        match of_the_last {
+            Some((_, files)) => files.push(file),
+            None => models.push((name, vec![file])),
+        }
+    }
+    for (name, files) in &models {
+        if let Some(SplitName { stem, count, .. }) = SplitName::parse(name)
+            && files.len() as u64 != count
+        {
+            return Err(Problem::new(
+                format!(
+                    "{} of the {count} files of \u{201c}{stem}\u{201d} were chosen.",
+                    files.len()
+                ),
+                "Choose all of them together.",
+            ));
+        }
+    }
+    Ok(models)
+}
+
 /// Copies every shard -> their hashes.
 async fn copy(
     task: &Task,
-    packing: &Packing<FileSource>,
+    packing: &Packing<Gguf<FileSource>>,
     folder: &Folder,
     total: u64,
 ) -> Result<Vec<[u8; 32]>> {
