@@ -156,7 +156,7 @@ impl Error {
 const SHOWN_CHARACTERS: usize = 256;
 
 /// `text` from outside as a message can quote it: not too long, and with nothing that would steer a terminal.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let mut shown = String::new();
     for letter in text.chars().take(SHOWN_CHARACTERS) {
         match letter.is_control() {

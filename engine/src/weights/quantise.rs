@@ -1,7 +1,7 @@
 //! f32 to stored blocks: what an import does to weights that come as ordinary numbers.
 //!
 //! Q8_0 and Q4_0 are the reference's byte by byte (gguf, quants.py, which repeats ggml-quants.c, `quantize_row_*_ref`).
-//! Q4_K fixes only what a block means; see [`q4_k`] for how its scales are found here.
+//! Q4_K fixes only what a block means; see `q4_k` for how its scales are found here.
 
 use half::{bf16, f16};
 
