@@ -1,6 +1,7 @@
 //! Attention over a ring of keys and values, one query and head at a time.
 
 use super::super::params::AttentionParams;
+use super::linear::dot;
 
 /// q: [tokens, heads * head_dim], k, v: [capacity, kv_heads * head_dim] -> [tokens, heads * head_dim]
 pub fn attention(q: &[f32], k: &[f32], v: &[f32], p: &AttentionParams) -> Vec<f32> {
@@ -20,8 +21,7 @@ pub fn attention(q: &[f32], k: &[f32], v: &[f32], p: &AttentionParams) -> Vec<f3
         };
         weights.clear();
         for position in p.visible(token) {
-            let score: f32 = q.iter().zip(&k[at(position)]).map(|(q, k)| q * k).sum();
-            weights.push(score * p.scale);
+            weights.push(dot(q, &k[at(position)]) * p.scale);
         }
         let largest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut total = 0.0;

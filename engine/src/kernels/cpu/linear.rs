@@ -85,7 +85,8 @@ impl<'a> Piece<'a> {
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// `Σ a b` over the shorter of the two.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let tail: f32 = a_chunks
