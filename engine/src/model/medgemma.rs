@@ -35,8 +35,11 @@ pub struct Encoding {
 }
 
 impl Vision {
-    fn load(source: Box<dyn WeightSource>, loader: &mut Loader<'_>) -> Result<Self> {
-        let streamed = device_bytes(source.tensors()) >= STREAMED_BYTES;
+    fn load(
+        source: Box<dyn WeightSource>,
+        streamed: bool,
+        loader: &mut Loader<'_>,
+    ) -> Result<Self> {
         let mut own = loader.at(source.as_ref());
         let encoder = Siglip::load(&mut own, streamed)?;
         let projector = Projector::load(&mut own, encoder.config())?;
@@ -131,16 +134,14 @@ impl MedGemma {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         let vision_bytes = vision.as_ref().map_or(0, |v| device_bytes(v.tensors()));
-        let resident_bytes = match vision_bytes < STREAMED_BYTES {
-            true => vision_bytes,
-            false => 0,
-        };
+        let streamed = vision_bytes >= STREAMED_BYTES;
+        let resident_bytes = if streamed { 0 } else { vision_bytes };
         let total = device_bytes(text.tensors()) + resident_bytes;
         let mut loader = Loader::new(text, device, progress, 0, total);
         let decoder = Decoder::load(&mut loader, context_tokens)?;
         let text_bytes = loader.loaded_bytes();
         let vision = match vision {
-            Some(source) => Some(Vision::load(source, &mut loader)?),
+            Some(source) => Some(Vision::load(source, streamed, &mut loader)?),
             None => None,
         };
         let weight_bytes = loader.loaded_bytes();
@@ -188,15 +189,9 @@ impl MedGemma {
 }
 
 fn device_bytes(tensors: &[TensorInfo]) -> u64 {
-    tensors
-        .iter()
-        .map(|tensor| {
-            let elements = tensor.elements();
-            tensor
-                .parts()
-                .iter()
-                .map(|part| tensor.block.part_bytes(*part, elements))
-                .sum::<u64>()
-        })
-        .sum()
+    let bytes = |tensor: &TensorInfo| -> u64 {
+        let parts = tensor.parts().iter();
+        parts.map(|part| tensor.part_bytes(*part)).sum()
+    };
+    tensors.iter().map(bytes).sum()
 }
