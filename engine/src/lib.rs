@@ -5,7 +5,6 @@
 pub mod chat;
 pub mod error;
 pub mod image;
-#[cfg(feature = "compute")]
 pub mod kernels;
 #[cfg(feature = "compute")]
 pub mod model;
