@@ -1,6 +1,6 @@
 //! Every GPU kernel against its plain CPU reference.
 
-#[path = "support/kernel_cases.rs"]
+#[path = "support/kernel_cases/mod.rs"]
 mod cases;
 
 #[test]
@@ -29,8 +29,23 @@ fn attention_matches_the_reference() {
 }
 
 #[test]
-fn rings_hold_what_was_stored_and_attention_reads_them() {
-    pollster::block_on(cases::cached_attention_matches());
+fn heads_are_made_ready_and_rings_hold_what_was_stored() {
+    pollster::block_on(cases::heads_and_rings_match());
+}
+
+#[test]
+fn a_single_tokens_attention_matches_the_reference() {
+    pollster::block_on(cases::steps_match());
+}
+
+#[test]
+fn stacked_matrices_match_the_reference() {
+    pollster::block_on(cases::stacked_products_match());
+}
+
+#[test]
+fn candidates_are_those_of_the_reference() {
+    pollster::block_on(cases::candidates_match());
 }
 
 #[test]

@@ -4,11 +4,11 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
 
-use super::cpu::{attention, elementwise, linear, norm};
+use super::cpu::{attention, candidates, elementwise, heads, linear, norm};
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, LinearParams, NormParams,
-    PoolParams, RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
+    NormParams, PoolParams, StepParams,
 };
 
 /// Calls `body` with the elements of a contiguous f32 tensor.
@@ -48,6 +48,20 @@ impl EngineOps for Flex {
         y
     }
 
+    fn linear_geglu(
+        x: FloatTensor<Self>,
+        weights: IntTensor<Self>,
+        mut y: FloatTensor<Self>,
+        params: LinearParams,
+        _threads_per_row: usize,
+    ) -> FloatTensor<Self> {
+        let mut both = vec![0.0; params.out_cols];
+        linear::linear(floats(&x), bytes(&weights), &mut both, &params);
+        y.storage_mut::<f32>()
+            .copy_from_slice(&geglu(&both, both.len()));
+        y
+    }
+
     fn linear_transposed(
         x: FloatTensor<Self>,
         weights: IntTensor<Self>,
@@ -81,19 +95,18 @@ impl EngineOps for Flex {
         from_floats(y, &[params.rows, params.cols])
     }
 
-    fn rms_norm_add(
+    fn add_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         residual: FloatTensor<Self>,
+        next_weight: FloatTensor<Self>,
         params: NormParams,
-    ) -> FloatTensor<Self> {
-        let y = norm::rms_norm(
-            floats(&x),
-            floats(&weight),
-            Some(floats(&residual)),
-            &params,
-        );
-        from_floats(y, &[params.rows, params.cols])
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let residual = Some(floats(&residual));
+        let sum = norm::rms_norm(floats(&x), floats(&weight), residual, &params);
+        let y = norm::rms_norm(&sum, floats(&next_weight), None, &params);
+        let shape = [params.rows, params.cols];
+        (from_floats(sum, &shape), from_floats(y, &shape))
     }
 
     fn layer_norm(
@@ -106,14 +119,60 @@ impl EngineOps for Flex {
         from_floats(y, &[params.rows, params.cols])
     }
 
-    fn head_norm_rope(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
+    fn prepare_heads(
+        qkv: FloatTensor<Self>,
+        norms: FloatTensor<Self>,
         table: FloatTensor<Self>,
-        params: RopeParams,
-    ) -> FloatTensor<Self> {
-        let y = norm::head_norm_rope(floats(&x), floats(&weight), floats(&table), &params);
-        from_floats(y, &[params.tokens, params.heads * params.head_dim])
+        mut keys: IntTensor<Self>,
+        mut values: IntTensor<Self>,
+        params: HeadParams,
+    ) -> (FloatTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let q = heads::prepare(
+            floats(&qkv),
+            floats(&norms),
+            floats(&table),
+            bytemuck::cast_slice_mut(keys.storage_mut::<i32>()),
+            bytemuck::cast_slice_mut(values.storage_mut::<i32>()),
+            &params,
+        );
+        let q = from_floats(q, &[params.tokens, params.heads * params.head_dim]);
+        (q, keys, values)
+    }
+
+    fn attention_step(
+        qkv: FloatTensor<Self>,
+        norms: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        keys: IntTensor<Self>,
+        values: IntTensor<Self>,
+        state: IntTensor<Self>,
+        params: StepParams,
+    ) -> (FloatTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let position = words(&state).get(1).copied().unwrap_or_default() as usize;
+        let head = HeadParams {
+            tokens: 1,
+            heads: params.heads,
+            kv_heads: params.kv_heads,
+            head_dim: params.head_dim,
+            position,
+            capacity: params.capacity,
+            epsilon: params.epsilon,
+            cache: params.cache,
+        };
+        let (q, keys, values) = Self::prepare_heads(qkv, norms, table, keys, values, head);
+        let attention = AttentionParams {
+            tokens: 1,
+            heads: params.heads,
+            kv_heads: params.kv_heads,
+            head_dim: params.head_dim,
+            position,
+            capacity: params.capacity,
+            window: params.window,
+            bidirectional: false,
+            scale: params.scale,
+        };
+        let out = Self::cached_attention(q, keys.clone(), values.clone(), attention, params.cache);
+        (out, keys, values)
     }
 
     fn copy_rows(
@@ -123,17 +182,6 @@ impl EngineOps for Flex {
     ) -> FloatTensor<Self> {
         elementwise::copy_rows(target.storage_mut::<f32>(), floats(&source), &params);
         target
-    }
-
-    fn store_rows(
-        mut ring: IntTensor<Self>,
-        source: FloatTensor<Self>,
-        params: CopyParams,
-        cache: CacheType,
-    ) -> IntTensor<Self> {
-        let words = bytemuck::cast_slice_mut(ring.storage_mut::<i32>());
-        elementwise::store_rows(words, floats(&source), &params, cache);
-        ring
     }
 
     fn attention(
@@ -161,9 +209,10 @@ impl EngineOps for Flex {
         from_floats(out, &[params.tokens, params.heads * params.head_dim])
     }
 
-    fn geglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
-        let y = elementwise::geglu(floats(&gate), floats(&up));
-        from_floats(y, &gate.layout().shape().to_vec())
+    fn geglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self> {
+        let shape = gate_up.layout().shape().to_vec();
+        let y = geglu(floats(&gate_up), shape[1]);
+        from_floats(y, &[shape[0], shape[1] / 2])
     }
 
     fn bias_activation(
@@ -185,4 +234,18 @@ impl EngineOps for Flex {
         let side = params.side / params.kernel;
         from_floats(y, &[side * side, params.cols])
     }
+
+    fn top_candidates(logits: FloatTensor<Self>, count: usize) -> FloatTensor<Self> {
+        from_floats(candidates::top(floats(&logits), count), &[2, count])
+    }
+}
+
+/// gate_up: [tokens, width], gates first -> [tokens, width / 2]
+fn geglu(gate_up: &[f32], width: usize) -> Vec<f32> {
+    let rows = gate_up.chunks_exact(width.max(1));
+    rows.flat_map(|row| {
+        let (gate, up) = row.split_at(width / 2);
+        elementwise::geglu(gate, up)
+    })
+    .collect()
 }

@@ -17,14 +17,20 @@ mod matrix;
 #[cfg(feature = "compute")]
 mod ops;
 #[cfg(feature = "compute")]
+mod recording;
+#[cfg(feature = "compute")]
+mod step_state;
+#[cfg(feature = "compute")]
 mod tensor;
 
-pub use params::{Activation, AttentionParams, CacheType};
+pub use params::{Activation, AttentionParams, CacheType, HeadParams, StepParams};
 
 #[cfg(feature = "compute")]
 pub use {
     device::{ComputeDevice, DeviceChoice, DeviceKind},
     gpu::dispatches,
     matrix::{Matrix, PIECE_BYTES},
+    recording::Recording,
+    step_state::StepState,
     tensor::*,
 };

@@ -10,8 +10,8 @@ use burn::backend::{
 };
 
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, LinearParams, NormParams,
-    PoolParams, RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
+    NormParams, PoolParams, StepParams,
 };
 
 /// Operations on backend tensors. [`super`] wraps each one for [`burn::Tensor`].
@@ -19,6 +19,16 @@ use super::params::{
 pub trait EngineOps: Backend {
     /// Writes `x · Wᵀ` into its columns of `y`. x: [tokens, cols], y: [tokens, out_cols].
     fn linear(
+        x: FloatTensor<Self>,
+        weights: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        params: LinearParams,
+        threads_per_row: usize,
+    ) -> FloatTensor<Self>;
+
+    /// Writes `gelu_tanh(x · Gᵀ) * (x · Uᵀ)` to `y`; the rows of `G` and those of `U` after them are one piece.
+    /// x: [1, cols], y: [1, rows / 2]; `params` are those of the product with both.
+    fn linear_geglu(
         x: FloatTensor<Self>,
         weights: IntTensor<Self>,
         y: FloatTensor<Self>,
@@ -48,13 +58,15 @@ pub trait EngineOps: Backend {
         params: NormParams,
     ) -> FloatTensor<Self>;
 
-    /// `residual + x / rms(x) * weight`. x, residual: [rows, cols], weight: `[cols]` -> [rows, cols].
-    fn rms_norm_add(
+    /// The sum `s = residual + x / rms(x) * weight` and its norm `s / rms(s) * next_weight`.
+    /// x, residual: [rows, cols], weight, next_weight: `[cols]` -> two of [rows, cols].
+    fn add_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         residual: FloatTensor<Self>,
+        next_weight: FloatTensor<Self>,
         params: NormParams,
-    ) -> FloatTensor<Self>;
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// `(x - mean) / std * weight + bias`. x: [rows, cols], weight, bias: `[cols]` -> [rows, cols].
     fn layer_norm(
@@ -64,14 +76,30 @@ pub trait EngineOps: Backend {
         params: NormParams,
     ) -> FloatTensor<Self>;
 
-    /// RMS norm of each head, then rotation of pairs `(j, j + head_dim / 2)`.
-    /// x: [tokens, heads * head_dim], weight: `[head_dim]`, table: [positions, head_dim / 2, 2] (cosine, sine).
-    fn head_norm_rope(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
+    /// RMS norm of each query and key head, then rotation of pairs `(j, j + head_dim / 2)`; keys and values go to their
+    /// rings, in place. qkv: [tokens, (heads + 2 kv_heads) * head_dim], norms: `[2 * head_dim]` (of queries, of keys),
+    /// table: [positions, head_dim / 2, 2] (cosine, sine), keys, values: words of [capacity, kv_heads * head_dim]
+    /// -> queries [tokens, heads * head_dim], keys, values.
+    fn prepare_heads(
+        qkv: FloatTensor<Self>,
+        norms: FloatTensor<Self>,
         table: FloatTensor<Self>,
-        params: RopeParams,
-    ) -> FloatTensor<Self>;
+        keys: IntTensor<Self>,
+        values: IntTensor<Self>,
+        params: HeadParams,
+    ) -> (FloatTensor<Self>, IntTensor<Self>, IntTensor<Self>);
+
+    /// [`prepare_heads`](Self::prepare_heads) and attention for the token at position `state[1]`.
+    /// qkv: [1, (heads + 2 kv_heads) * head_dim], state: `[2]` -> [1, heads * head_dim], keys, values.
+    fn attention_step(
+        qkv: FloatTensor<Self>,
+        norms: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        keys: IntTensor<Self>,
+        values: IntTensor<Self>,
+        state: IntTensor<Self>,
+        params: StepParams,
+    ) -> (FloatTensor<Self>, IntTensor<Self>, IntTensor<Self>);
 
     /// Copies rows of `source` into `target` in place.
     fn copy_rows(
@@ -79,14 +107,6 @@ pub trait EngineOps: Backend {
         source: FloatTensor<Self>,
         params: CopyParams,
     ) -> FloatTensor<Self>;
-
-    /// Stores rows of `source` in `ring` in place, as `cache` says. ring: words of [target_rows, cols].
-    fn store_rows(
-        ring: IntTensor<Self>,
-        source: FloatTensor<Self>,
-        params: CopyParams,
-        cache: CacheType,
-    ) -> IntTensor<Self>;
 
     /// `softmax(scale · q kᵀ) v` over the visible positions.
     /// q: [tokens, heads * head_dim], k, v: [capacity, kv_heads * head_dim] -> [tokens, heads * head_dim].
@@ -97,7 +117,7 @@ pub trait EngineOps: Backend {
         params: AttentionParams,
     ) -> FloatTensor<Self>;
 
-    /// The same over rings that [`store_rows`](Self::store_rows) filled.
+    /// The same over rings that [`prepare_heads`](Self::prepare_heads) filled.
     fn cached_attention(
         q: FloatTensor<Self>,
         k: IntTensor<Self>,
@@ -106,8 +126,8 @@ pub trait EngineOps: Backend {
         cache: CacheType,
     ) -> FloatTensor<Self>;
 
-    /// `gelu_tanh(gate) * up`, elementwise. gate, up: [tokens, cols].
-    fn geglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// `gelu_tanh(gate) * up`, elementwise. gate_up: [tokens, 2 * cols], gates first -> [tokens, cols].
+    fn geglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `activation(x + bias)`. x: [rows, cols], bias: `[cols]`.
     fn bias_activation(
@@ -121,4 +141,8 @@ pub trait EngineOps: Backend {
 
     /// Mean over `kernel` x `kernel` patches. x: [side * side, cols] -> [(side / kernel)², cols].
     fn average_pool(x: FloatTensor<Self>, params: PoolParams) -> FloatTensor<Self>;
+
+    /// The `count` largest logits with their places, the largest first; of equals the lower place. What there is not is
+    /// minus infinity, what is not a number infinity. logits: [1, vocab] -> [2, count]: logits, places.
+    fn top_candidates(logits: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
 }

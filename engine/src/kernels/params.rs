@@ -79,6 +79,62 @@ pub struct RopeParams {
     pub epsilon: f32,
 }
 
+/// Heads of rows [q | k | v]: queries and keys are normalised and turned by their position, keys and values go to rings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadParams {
+    /// Rows of `qkv`.
+    pub tokens: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Values of a head; even.
+    pub head_dim: usize,
+    /// Position of the first row.
+    pub position: usize,
+    /// Rows of the rings; position `p` is in row `p % capacity`.
+    pub capacity: usize,
+    /// Added to the mean square.
+    pub epsilon: f32,
+    /// How the rings keep keys and values.
+    pub cache: CacheType,
+}
+
+impl HeadParams {
+    /// Columns of `qkv`.
+    pub fn width(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_dim
+    }
+}
+
+/// [`HeadParams`] and attention for a single token whose position is on the device.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepParams {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Values of a head; even.
+    pub head_dim: usize,
+    /// Rows of the rings; position `p` is in row `p % capacity`.
+    pub capacity: usize,
+    /// The query sees this many latest positions, itself among them; 0 means all.
+    pub window: usize,
+    /// Factor on each score.
+    pub scale: f32,
+    /// Added to the mean square.
+    pub epsilon: f32,
+    /// How the rings keep keys and values.
+    pub cache: CacheType,
+}
+
+impl StepParams {
+    /// Columns of `qkv`.
+    pub fn width(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_dim
+    }
+}
+
 /// Copy of whole rows between two matrices of equal width; the target is a ring.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CopyParams {

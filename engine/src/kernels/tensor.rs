@@ -5,7 +5,8 @@ use burn::tensor::{Int, Tensor};
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, NormParams, PoolParams, RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, HeadParams, NormParams, PoolParams,
+    StepParams,
 };
 
 /// `x / √(mean(x²) + ε) · weight`. x: [rows, cols], weight: `[cols]` -> [rows, cols]
@@ -22,24 +23,29 @@ pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f32) -> Tensor<2> {
     ))
 }
 
-/// `residual + rms_norm(x)`. x, residual: [rows, cols], weight: `[cols]` -> [rows, cols]
-pub fn rms_norm_add(
+/// The sum `s = residual + rms_norm(x)` and its norm for what comes next, `rms_norm(s)` by `next_weight`.
+///
+/// x, residual: [rows, cols], weight, next_weight: `[cols]` -> two of [rows, cols]
+pub fn add_norm(
     x: Tensor<2>,
     weight: &Tensor<1>,
     residual: Tensor<2>,
+    next_weight: &Tensor<1>,
     epsilon: f32,
-) -> Tensor<2> {
+) -> (Tensor<2>, Tensor<2>) {
     let [rows, cols] = x.dims();
-    Tensor::from_dispatch(Dispatch::rms_norm_add(
+    let (sum, y) = Dispatch::add_norm(
         x.into_dispatch(),
         weight.clone().into_dispatch(),
         residual.into_dispatch(),
+        next_weight.clone().into_dispatch(),
         NormParams {
             rows,
             cols,
             epsilon,
         },
-    ))
+    );
+    (Tensor::from_dispatch(sum), Tensor::from_dispatch(y))
 }
 
 /// `(x - mean) / √(var + ε) · weight + bias`. x: [rows, cols], weight, bias: `[cols]` -> [rows, cols]
@@ -57,31 +63,58 @@ pub fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, epsilon: f
     ))
 }
 
-/// RMS norm of each head, then rotation by the angles of its position.
+/// RMS norm of each query and key head, then rotation by the angles of its position; keys and values go to their rings.
 ///
-/// x: [tokens, heads * head_dim], weight: `[head_dim]`, table: [positions * head_dim], cosine and sine of each
-/// pair; the first token stands at `position`.
-pub fn head_norm_rope(
-    x: Tensor<2>,
-    weight: &Tensor<1>,
+/// qkv: [tokens, (heads + 2 kv_heads) * head_dim], norms: `[2 * head_dim]` (of queries, of keys), table:
+/// [positions * head_dim], cosine and sine of each pair, keys, values: words of [capacity, kv_heads * head_dim]
+/// -> queries [tokens, heads * head_dim], keys, values
+pub fn prepare_heads(
+    qkv: Tensor<2>,
+    norms: &Tensor<1>,
     table: &Tensor<1>,
-    position: usize,
-    epsilon: f32,
-) -> Tensor<2> {
-    let [tokens, cols] = x.dims();
-    let [head_dim] = weight.dims();
-    Tensor::from_dispatch(Dispatch::head_norm_rope(
-        x.into_dispatch(),
-        weight.clone().into_dispatch(),
+    (keys, values): (Tensor<2, Int>, Tensor<2, Int>),
+    params: HeadParams,
+) -> (Tensor<2>, Tensor<2, Int>, Tensor<2, Int>) {
+    let (q, keys, values) = Dispatch::prepare_heads(
+        qkv.into_dispatch(),
+        norms.clone().into_dispatch(),
         table.clone().into_dispatch(),
-        RopeParams {
-            tokens,
-            heads: cols / head_dim,
-            head_dim,
-            position,
-            epsilon,
-        },
-    ))
+        keys.into_dispatch(),
+        values.into_dispatch(),
+        params,
+    );
+    (
+        Tensor::from_dispatch(q),
+        Tensor::from_dispatch(keys),
+        Tensor::from_dispatch(values),
+    )
+}
+
+/// [`prepare_heads`] and attention for the one token that `state` places.
+///
+/// qkv: [1, (heads + 2 kv_heads) * head_dim], state: `[2]`, id and position -> [1, heads * head_dim], keys, values
+pub fn attention_step(
+    qkv: Tensor<2>,
+    norms: &Tensor<1>,
+    table: &Tensor<1>,
+    (keys, values): (Tensor<2, Int>, Tensor<2, Int>),
+    state: &Tensor<1, Int>,
+    params: StepParams,
+) -> (Tensor<2>, Tensor<2, Int>, Tensor<2, Int>) {
+    let (out, keys, values) = Dispatch::attention_step(
+        qkv.into_dispatch(),
+        norms.clone().into_dispatch(),
+        table.clone().into_dispatch(),
+        keys.into_dispatch(),
+        values.into_dispatch(),
+        state.clone().into_dispatch(),
+        params,
+    );
+    (
+        Tensor::from_dispatch(out),
+        Tensor::from_dispatch(keys),
+        Tensor::from_dispatch(values),
+    )
 }
 
 /// Copies `rows` rows into `target`, in place. source: [_, cols], target: [target_rows, cols], a ring: row
@@ -119,31 +152,7 @@ pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, params: AttentionPara
     ))
 }
 
-/// Stores `rows` rows in a ring, in place. source: [_, cols], ring: the words of [target_rows, cols]; row
-/// `target_row + i` lands in `(target_row + i) % target_rows`.
-pub fn store_rows(
-    ring: Tensor<2, Int>,
-    source: Tensor<2>,
-    target_row: usize,
-    cache: CacheType,
-) -> Tensor<2, Int> {
-    let [target_rows, _] = ring.dims();
-    let [rows, cols] = source.dims();
-    Tensor::from_dispatch(Dispatch::store_rows(
-        ring.into_dispatch(),
-        source.into_dispatch(),
-        CopyParams {
-            rows,
-            cols,
-            source_row: 0,
-            target_row,
-            target_rows,
-        },
-        cache,
-    ))
-}
-
-/// [`attention`] over rings that [`store_rows`] filled.
+/// [`attention`] over rings that [`prepare_heads`] filled.
 pub fn cached_attention(
     q: Tensor<2>,
     k: Tensor<2, Int>,
@@ -160,9 +169,9 @@ pub fn cached_attention(
     ))
 }
 
-/// `gelu_tanh(gate) · up`. gate, up: [tokens, cols]
-pub fn geglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::geglu(gate.into_dispatch(), up.into_dispatch()))
+/// `gelu_tanh(gate) · up`. gate_up: [tokens, 2 * cols], gates first -> [tokens, cols]
+pub fn geglu(gate_up: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::geglu(gate_up.into_dispatch()))
 }
 
 /// `activation(x + bias)`. x: [rows, cols], bias: `[cols]`
@@ -186,4 +195,10 @@ pub fn average_pool(x: Tensor<2>, side: usize, kernel: usize) -> Tensor<2> {
         x.into_dispatch(),
         PoolParams { side, kernel, cols },
     ))
+}
+
+/// The `count` largest logits with their places, the largest first; of equals the lower place. What there is not is minus
+/// infinity, what is not a number infinity. logits: [1, vocab] -> [2, count]: logits, places
+pub fn top_candidates(logits: Tensor<2>, count: usize) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::top_candidates(logits.into_dispatch(), count))
 }

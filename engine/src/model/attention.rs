@@ -6,17 +6,14 @@ use super::config::TextConfig;
 use super::kv_cache::LayerCache;
 use super::loader::Loader;
 use crate::error::{Error, Result};
-use crate::kernels::{AttentionParams, Matrix, head_norm_rope};
+use crate::kernels::{AttentionParams, HeadParams, Matrix, StepParams, StepState};
 
 /// Attention weights of one layer.
 #[derive(Debug)]
 pub struct Attention {
-    q: Matrix,         // [heads * head_dim, hidden]
-    k: Matrix,         // [kv_heads * head_dim, hidden]
-    v: Matrix,         // [kv_heads * head_dim, hidden]
-    out: Matrix,       // [hidden, heads * head_dim]
-    q_norm: Tensor<1>, // [head_dim]
-    k_norm: Tensor<1>, // [head_dim]
+    qkv: Matrix,      // [(heads + 2 * kv_heads) * head_dim, hidden]: queries, keys, values
+    out: Matrix,      // [hidden, heads * head_dim]
+    norms: Tensor<1>, // [2 * head_dim]: of queries, of keys
     window: usize,
 }
 
@@ -36,14 +33,16 @@ impl Attention {
             config.heads * config.head_dim,
             config.kv_heads * config.head_dim,
         );
-        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        let name = |part: &str| format!("blk.{layer}.attn_{part}.weight");
+        let qkv = [
+            (&*name("q"), q_width),
+            (&*name("k"), kv_width),
+            (&*name("v"), kv_width),
+        ];
         Ok(Self {
-            q: loader.matrix(&name("attn_q"), q_width, hidden)?,
-            k: loader.matrix(&name("attn_k"), kv_width, hidden)?,
-            v: loader.matrix(&name("attn_v"), kv_width, hidden)?,
-            out: loader.matrix(&name("attn_output"), hidden, q_width)?,
-            q_norm: loader.vector(&name("attn_q_norm"), &[config.head_dim])?,
-            k_norm: loader.vector(&name("attn_k_norm"), &[config.head_dim])?,
+            qkv: loader.stacked(&qkv, hidden)?,
+            out: loader.matrix(&name("output"), hidden, q_width)?,
+            norms: loader.vectors(&[&name("q_norm"), &name("k_norm")], config.head_dim)?,
             window: if config.is_sliding(layer) {
                 config.sliding_window
             } else {
@@ -62,12 +61,16 @@ impl Attention {
         config: &TextConfig,
     ) -> Result<Tensor<2>> {
         let [tokens, _] = x.dims();
-        let epsilon = config.norm_epsilon;
-        let q = self.q.linear(x.clone());
-        let k = self.k.linear(x.clone());
-        let v = self.v.linear(x);
-        let q = head_norm_rope(q, &self.q_norm, angles, span.position, epsilon);
-        let k = head_norm_rope(k, &self.k_norm, angles, span.position, epsilon);
+        let head = HeadParams {
+            tokens,
+            heads: config.heads,
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
+            position: span.position,
+            capacity: cache.capacity(),
+            epsilon: config.norm_epsilon,
+            cache: cache.cache_type(),
+        };
         let params = AttentionParams {
             tokens,
             heads: config.heads,
@@ -79,10 +82,39 @@ impl Attention {
             bidirectional: span.picture,
             scale: config.query_scale,
         };
-        let attended = cache.attend(q, k, v, params).ok_or_else(|| Error::Device {
-            device: "key-value cache".to_owned(),
-            detail: "an earlier failure left it empty".to_owned(),
-        })?;
-        Ok(self.out.linear(attended))
+        let qkv = self.qkv.linear(x);
+        let attended = cache.attend(qkv, &self.norms, angles, head, params);
+        Ok(self.out.linear(attended.ok_or_else(empty)?))
+    }
+
+    /// [`forward`](Self::forward) for the one token that `state` places. x: [1, hidden] -> [1, hidden]
+    pub(super) fn step(
+        &self,
+        x: Tensor<2>,
+        angles: &Tensor<1>,
+        cache: &mut LayerCache,
+        state: &StepState,
+        config: &TextConfig,
+    ) -> Result<Tensor<2>> {
+        let params = StepParams {
+            heads: config.heads,
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
+            capacity: cache.capacity(),
+            window: self.window,
+            scale: config.query_scale,
+            epsilon: config.norm_epsilon,
+            cache: cache.cache_type(),
+        };
+        let qkv = self.qkv.linear(x);
+        let attended = cache.step(qkv, &self.norms, angles, state, params);
+        Ok(self.out.linear(attended.ok_or_else(empty)?))
+    }
+}
+
+fn empty() -> Error {
+    Error::Device {
+        device: "key-value cache".to_owned(),
+        detail: "an earlier failure left it empty".to_owned(),
     }
 }

@@ -10,13 +10,13 @@ use burn::tensor::Tensor;
 
 use super::attention::{Attention, Span};
 use super::config::TextConfig;
-use super::kv_cache::KvCache;
+use super::kv_cache::{KvCache, LayerCache};
 use super::loader::Loader;
 use super::mlp::Mlp;
 use super::rope;
 use super::trace::Trace;
 use crate::error::{Error, Result};
-use crate::kernels::{Matrix, copy_rows, rms_norm, rms_norm_add};
+use crate::kernels::{Matrix, StepState, add_norm, copy_rows, rms_norm};
 
 /// One layer.
 #[derive(Debug)]
@@ -121,16 +121,46 @@ impl Decoder {
 
     /// Runs all layers over `x` and adds its keys and values to the cache.
     ///
-    /// x: [tokens, hidden] -> [tokens, hidden], before the last norm. The caller keeps within the cache.
+    /// x: [tokens, hidden] -> [tokens, hidden], normalised. The caller keeps within the cache.
     pub fn forward(
         &self,
-        mut x: Tensor<2>,
+        x: Tensor<2>,
         span: Span,
         cache: &mut KvCache,
         trace: &mut Trace,
     ) -> Result<Tensor<2>> {
+        self.layers(x, cache, trace, |layer, h, angles, cache| {
+            layer
+                .attention
+                .forward(h, angles, cache, span, &self.config)
+        })
+    }
+
+    /// Looks up the one token that `state` names, runs all layers over it and scores the next one. -> [1, vocab]
+    ///
+    /// Nothing here depends on which token it is or where it stands but the numbers in `state`.
+    pub fn step(&self, state: &StepState, cache: &mut KvCache) -> Result<Tensor<2>> {
+        let scale = (self.config.hidden_size as f32).sqrt();
+        let x = self.embedding.embed_step(state.words(), scale);
+        let h = self.layers(x, cache, &mut Trace::off(), |layer, h, angles, cache| {
+            let attention = &layer.attention;
+            attention.step(h, angles, cache, state, &self.config)
+        })?;
+        Ok(self.logits(h))
+    }
+
+    /// x: [tokens, hidden] -> [tokens, hidden], normalised
+    fn layers(
+        &self,
+        mut x: Tensor<2>,
+        cache: &mut KvCache,
+        trace: &mut Trace,
+        mut attend: impl FnMut(&Layer, Tensor<2>, &Tensor<1>, &mut LayerCache) -> Result<Tensor<2>>,
+    ) -> Result<Tensor<2>> {
         let epsilon = self.config.norm_epsilon;
         trace.add("embed", &x);
+        let first = self.layers.first().map_or(&self.norm, Layer::first_norm);
+        let mut h = rms_norm(x.clone(), first, epsilon);
         for (index, layer) in self.layers.iter().enumerate() {
             let cache = cache.layer(index).ok_or_else(|| Error::Device {
                 device: "key-value cache".to_owned(),
@@ -141,33 +171,36 @@ impl Decoder {
             } else {
                 &self.angles_full
             };
-            let h = rms_norm(x.clone(), &layer.attention_norm, epsilon);
-            let h = layer
-                .attention
-                .forward(h, angles, cache, span, &self.config)?;
-            x = rms_norm_add(h, &layer.post_attention_norm, x, epsilon);
-            let h = rms_norm(x.clone(), &layer.mlp_norm, epsilon);
-            let h = layer.mlp.forward(h);
-            x = rms_norm_add(h, &layer.post_mlp_norm, x, epsilon);
+            let next = self.layers.get(index + 1);
+            let next = next.map_or(&self.norm, Layer::first_norm);
+            h = attend(layer, h, angles, cache)?;
+            (x, h) = add_norm(h, &layer.post_attention_norm, x, &layer.mlp_norm, epsilon);
+            h = layer.mlp.forward(h);
+            (x, h) = add_norm(h, &layer.post_mlp_norm, x, next, epsilon);
             trace.add(&format!("layer.{index}.out"), &x);
         }
-        Ok(x)
+        trace.add("final_norm", &h);
+        Ok(h)
     }
 
-    /// Scores of the next token after each row. x: [tokens, hidden] -> [tokens, vocab]
-    pub fn logits(&self, x: Tensor<2>, trace: &mut Trace) -> Tensor<2> {
-        let x = rms_norm(x, &self.norm, self.config.norm_epsilon);
-        trace.add("final_norm", &x);
-        self.output.as_ref().unwrap_or(&self.embedding).linear(x)
+    /// Scores of the next token after each row. h: [tokens, hidden], normalised -> [tokens, vocab]
+    pub fn logits(&self, h: Tensor<2>) -> Tensor<2> {
+        self.output.as_ref().unwrap_or(&self.embedding).linear(h)
     }
 
-    /// Scores of the next token after the last row. x: [tokens, hidden] -> [1, vocab]
-    pub fn last_logits(&self, x: Tensor<2>) -> Tensor<2> {
-        let [tokens, hidden] = x.dims();
+    /// Scores of the next token after the last row. h: [tokens, hidden], normalised -> [1, vocab]
+    pub fn last_logits(&self, h: Tensor<2>) -> Tensor<2> {
+        let [tokens, hidden] = h.dims();
         let last = match tokens {
-            1 => x,
-            _ => copy_rows(Tensor::empty([1, hidden], &x.device()), x, tokens - 1, 0, 1),
+            1 => h,
+            _ => copy_rows(Tensor::empty([1, hidden], &h.device()), h, tokens - 1, 0, 1),
         };
-        self.logits(last, &mut Trace::off())
+        self.logits(last)
+    }
+}
+
+impl Layer {
+    fn first_norm(&self) -> &Tensor<1> {
+        &self.attention_norm
     }
 }

@@ -3,7 +3,10 @@
 use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::config::TextConfig;
-use crate::kernels::{AttentionParams, CacheType, cached_attention, store_rows};
+use crate::kernels::{
+    AttentionParams, CacheType, HeadParams, StepParams, StepState, attention_step,
+    cached_attention, prepare_heads,
+};
 
 /// Most bytes of a cache in f32, unless the caller asks for it: what a small model needs for a long context.
 const MAX_F32_BYTES: u64 = 64 << 20;
@@ -36,22 +39,44 @@ impl LayerCache {
         self.capacity
     }
 
-    /// Stores the rows of `k` and `v` for the positions of `params`, and attends to all that is visible.
+    /// How keys and values are kept.
+    pub fn cache_type(&self) -> CacheType {
+        self.cache
+    }
+
+    /// Stores the keys and values of `qkv` for the positions of `head`, and attends to all that is visible.
     ///
-    /// q: [tokens, heads * head_dim], k, v: [tokens, kv_heads * head_dim] -> [tokens, heads * head_dim]; `None` after a
-    /// failure in the middle of an earlier call.
+    /// qkv: [tokens, (heads + 2 kv_heads) * head_dim], norms: `[2 * head_dim]`, angles: [positions * head_dim]
+    /// -> [tokens, heads * head_dim]; `None` after a failure in the middle of an earlier call.
     pub fn attend(
         &mut self,
-        q: Tensor<2>,
-        k: Tensor<2>,
-        v: Tensor<2>,
+        qkv: Tensor<2>,
+        norms: &Tensor<1>,
+        angles: &Tensor<1>,
+        head: HeadParams,
         params: AttentionParams,
     ) -> Option<Tensor<2>> {
-        let (keys, values) = self.rings.take()?;
-        let keys = store_rows(keys, k, params.position, self.cache);
-        let values = store_rows(values, v, params.position, self.cache);
+        let rings = self.rings.take()?;
+        let (q, keys, values) = prepare_heads(qkv, norms, angles, rings, head);
         self.rings = Some((keys.clone(), values.clone()));
         Some(cached_attention(q, keys, values, params, self.cache))
+    }
+
+    /// [`attend`](Self::attend) for the one token that `state` places.
+    ///
+    /// qkv: [1, (heads + 2 kv_heads) * head_dim] -> [1, heads * head_dim]
+    pub fn step(
+        &mut self,
+        qkv: Tensor<2>,
+        norms: &Tensor<1>,
+        angles: &Tensor<1>,
+        state: &StepState,
+        params: StepParams,
+    ) -> Option<Tensor<2>> {
+        let rings = self.rings.take()?;
+        let (out, keys, values) = attention_step(qkv, norms, angles, rings, state.words(), params);
+        self.rings = Some((keys, values));
+        Some(out)
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::error::Result;
-use crate::kernels::{ComputeDevice, Matrix};
+use crate::kernels::{ComputeDevice, Matrix, PIECE_BYTES};
 use crate::ports::Progress;
 use crate::weights::WeightSource;
 
@@ -58,16 +58,41 @@ impl<'a> Loader<'a> {
         Ok(matrix)
     }
 
+    /// The matrices `names` below each other, each with its number of rows, all of them with `cols` columns.
+    pub fn stacked(&mut self, names: &[(&str, usize)], cols: usize) -> Result<Matrix> {
+        let infos = names
+            .iter()
+            .map(|(name, rows)| self.source.require(name, &[*rows as u64, cols as u64]))
+            .collect::<Result<Vec<_>>>()?;
+        let matrix = Matrix::load_stacked(self.source, &infos, self.device, PIECE_BYTES)?;
+        self.loaded(matrix.bytes());
+        Ok(matrix)
+    }
+
+    /// The tensors `names`, each of `count` elements, as f32 one after the other. -> `[names * count]`
+    pub fn vectors(&mut self, names: &[&str], count: usize) -> Result<Tensor<1>> {
+        let mut values = Vec::new();
+        for name in names {
+            let info = self.source.require(name, &[count as u64])?;
+            values.extend(self.source.read_f32(info)?);
+        }
+        Ok(self.keep(values))
+    }
+
     /// The tensor `name` as f32, whatever its type. shape -> [product of shape]
     pub fn vector(&mut self, name: &str, shape: &[usize]) -> Result<Tensor<1>> {
         let shape: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
         let info = self.source.require(name, &shape)?;
         let values = self.source.read_f32(info)?;
+        Ok(self.keep(values))
+    }
+
+    fn keep(&mut self, values: Vec<f32>) -> Tensor<1> {
         self.loaded(4 * values.len() as u64);
         let count = values.len();
         let device = self.device.burn();
         let data = TensorData::new(values, [count]);
-        Ok(device.memory_persistent_allocations(data, |data| Tensor::from_data(data, device)))
+        device.memory_persistent_allocations(data, |data| Tensor::from_data(data, device))
     }
 
     /// The tensor `name` of any shape, seen as a matrix [rows, cols] of the same elements.

@@ -1,13 +1,15 @@
 //! Model and cache together: runs tokens and pictures through the decoder, a bounded piece at a time.
 
 use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
 use burn::tensor::Tensor;
 
 use super::NamedTensor;
 use crate::error::{Error, Result};
 use crate::image::{self, RgbImage};
-use crate::kernels::{ComputeDevice, DeviceKind, copy_rows};
+use crate::kernels::{ComputeDevice, DeviceKind, Recording, StepState, copy_rows, top_candidates};
 use crate::model::{KvCache, MedGemma, Span, Trace, Vision};
 
 /// A picture's pixels, [3, image_size, image_size], normalised.
@@ -22,6 +24,50 @@ pub struct Segment {
     pub picture: Option<usize>,
 }
 
+/// Which scores of the next token are read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scores {
+    /// Those of the whole vocabulary.
+    All,
+    /// The best ones, this many.
+    Best(usize),
+}
+
+impl Scores {
+    /// Bytes to read.
+    pub fn bytes(self, vocab_size: usize) -> u64 {
+        let numbers = match self {
+            Self::All => vocab_size,
+            Self::Best(count) => 2 * count,
+        };
+        (numbers * size_of::<f32>()) as u64
+    }
+}
+
+/// Numbers on their way from the device.
+pub struct Reading(Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>);
+
+impl Reading {
+    /// Has the device begin.
+    fn begun(reading: impl Future<Output = Result<Vec<f32>>> + 'static) -> Self {
+        let mut reading: Pin<Box<dyn Future<Output = _>>> = Box::pin(reading);
+        // The first poll submits the work; whoever awaits the reading polls it again. Where it is ready at once, what it
+        // read is kept.
+        match reading
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            std::task::Poll::Ready(values) => Self(Box::pin(std::future::ready(values))),
+            std::task::Poll::Pending => Self(reading),
+        }
+    }
+
+    /// Waits for them.
+    pub async fn finish(self) -> Result<Vec<f32>> {
+        self.0.await
+    }
+}
+
 /// Model, cache and device.
 #[derive(Debug)]
 pub struct Core {
@@ -29,6 +75,8 @@ pub struct Core {
     cache: KvCache,
     device: ComputeDevice,
     image_token: Option<u32>,
+    state: StepState,
+    recording: (Scores, Recording),
 }
 
 impl Core {
@@ -39,6 +87,8 @@ impl Core {
         image_token: Option<u32>,
     ) -> Self {
         Self {
+            state: StepState::new(&device),
+            recording: (Scores::All, Recording::default()),
             model,
             cache,
             device,
@@ -146,9 +196,22 @@ impl Core {
         self.vision()?.encode(pixels, trace)
     }
 
-    /// Scores after the last row of `hidden`: `[vocab]`
-    pub async fn next_logits(&self, hidden: Tensor<2>) -> Result<Vec<f32>> {
-        self.read(self.model.decoder().last_logits(hidden)).await
+    /// Scores after the last row of `hidden`: `[vocab]`, or [2, count] with their ids.
+    pub fn scores_after(&self, hidden: Tensor<2>, scores: Scores) -> Reading {
+        let logits = self.model.decoder().last_logits(hidden);
+        Reading::begun(read(selected(logits, scores), self.device.kind()))
+    }
+
+    /// Runs the token `id` at `position` and scores what comes after it, as [`scores_after`](Self::scores_after).
+    pub fn step(&mut self, id: u32, position: usize, scores: Scores) -> Result<Reading> {
+        self.state.set(id, position);
+        if self.recording.0 != scores {
+            self.recording = (scores, Recording::default());
+        }
+        let (decoder, state, cache) = (self.model.decoder(), &self.state, &mut self.cache);
+        let step = || Ok(selected(decoder.step(state, cache)?, scores));
+        let found = self.recording.1.run(state, step)?;
+        Ok(Reading::begun(read(found, self.device.kind())))
     }
 
     /// Scores after every token: [tokens, vocab]
@@ -166,7 +229,7 @@ impl Core {
                 None => None,
             };
             let hidden = self.run(tokens, &segment, features, trace)?;
-            let rows = self.model.decoder().logits(hidden, trace);
+            let rows = self.model.decoder().logits(hidden);
             logits.extend(self.read(rows).await?);
         }
         Ok(logits)
@@ -229,20 +292,32 @@ impl Core {
 
     /// Values of a tensor, row by row.
     pub async fn read(&self, tensor: Tensor<2>) -> Result<Vec<f32>> {
-        let failed = |detail: String| Error::Device {
-            device: match self.device.kind() {
-                DeviceKind::Gpu => "GPU".to_owned(),
-                DeviceKind::Cpu => "CPU".to_owned(),
-            },
-            detail,
-        };
-        let data = tensor
-            .into_data_async()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        data.try_to_vec::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))
+        read(tensor, self.device.kind()).await
     }
+}
+
+/// logits: [1, vocab]
+fn selected(logits: Tensor<2>, scores: Scores) -> Tensor<2> {
+    match scores {
+        Scores::All => logits,
+        Scores::Best(count) => top_candidates(logits, count),
+    }
+}
+
+async fn read(tensor: Tensor<2>, kind: DeviceKind) -> Result<Vec<f32>> {
+    let failed = |detail: String| Error::Device {
+        device: match kind {
+            DeviceKind::Gpu => "GPU".to_owned(),
+            DeviceKind::Cpu => "CPU".to_owned(),
+        },
+        detail,
+    };
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    data.try_to_vec::<f32>()
+        .map_err(|error| failed(format!("{error:?}")))
 }
 
 fn segments(

@@ -3,18 +3,21 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::core::{Core, Pixels, Segment};
+use super::core::{Core, Pixels, Reading, Scores, Segment};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
-use crate::kernels;
+use crate::kernels::{self, DeviceKind};
 use crate::model::{Encoding, Trace};
 use crate::ports::Clock;
-use crate::sampler::{Sampler, SamplerOptions};
+use crate::sampler::{Candidate, Sampler, SamplerOptions};
 use crate::tokenizer::{Decoder, Tokenizer};
 
 /// Stands for text that no token of its own brought.
 const NO_TOKEN: u32 = u32::MAX;
+
+/// Most candidates that are read back: 1 KiB of them.
+const MOST_CANDIDATES: usize = 128;
 
 /// What to answer, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,10 +137,10 @@ pub struct Generation<'e> {
     segments: std::vec::IntoIter<Segment>,
     pending: Option<Segment>,
     hidden: Option<Tensor<2>>,
+    scores: Scores,
+    reading: Option<Reading>,
     finish_reason: Option<FinishReason>,
     completion_tokens: usize,
-    // Dispatches up to the last read-back.
-    dispatched: u64,
     text: String,
     thought: String,
     started_ms: f64,
@@ -161,6 +164,9 @@ impl<'e> Generation<'e> {
         }
         core.check_room(begin.prompt.len() + 1)?;
         let segments = core.segments(&begin.prompt, begin.pictures.len())?;
+        let scores = needed_scores(sampler, core.device().kind());
+        let vocab_size = core.model().decoder().config().vocab_size;
+        stats.readback_bytes_per_token = scores.bytes(vocab_size);
         Ok(Self {
             core,
             stats,
@@ -178,9 +184,10 @@ impl<'e> Generation<'e> {
             segments: segments.into_iter(),
             pending: None,
             hidden: None,
+            scores,
+            reading: None,
             finish_reason: None,
             completion_tokens: 0,
-            dispatched: 0,
             text: String::new(),
             thought: String::new(),
             started_ms: clock.now_ms(),
@@ -296,42 +303,68 @@ impl<'e> Generation<'e> {
     }
 
     async fn decode(&mut self) -> Result<Option<Event>> {
-        let Some(hidden) = self.hidden.take() else {
+        if let Some(hidden) = self.hidden.take() {
+            self.reading = Some(self.core.scores_after(hidden, self.scores));
+        }
+        let Some(reading) = self.reading.take() else {
             return Ok(None);
         };
-        let mut logits = self.core.next_logits(hidden).await?;
-        let dispatched = kernels::dispatches();
-        if self.completion_tokens > 0 {
-            self.stats.dispatches_per_token = dispatched - self.dispatched;
-        }
-        self.dispatched = dispatched;
+        let mut values = reading.finish().await?;
         self.decode_started_ms
             .get_or_insert_with(|| self.clock.now_ms());
-        let id = self.sampler.sample(&mut logits, &self.tokens, None)?;
+        let id = match self.scores {
+            Scores::All => self.sampler.sample(&mut values, &self.tokens, None)?,
+            Scores::Best(count) => {
+                let candidates = candidates(&values, count);
+                self.sampler
+                    .sample_candidates(&candidates, &self.tokens, None)?
+            }
+        };
         self.completion_tokens += 1;
         if self.stop_ids.contains(&id) {
             self.finish_reason = Some(FinishReason::Stop);
             return Ok(None);
         }
+        let position = self.tokens.len();
         self.tokens.push(id);
-        let text = self.decoder.push(id);
-        let shown = self.split.push(id, &text);
-        let (text, thought) = self.keep(shown);
         if self.completion_tokens >= self.max_tokens {
             self.finish_reason = Some(FinishReason::Length);
         } else if self.tokens.len() >= self.core.context_tokens() {
             self.finish_reason = Some(FinishReason::Context);
         } else {
-            let end = self.tokens.len();
-            let segment = Segment {
-                range: end - 1..end,
-                picture: None,
-            };
-            self.hidden = Some(
-                self.core
-                    .run(&self.tokens, &segment, None, &mut Trace::off())?,
-            );
+            // The device works on the next token while this one becomes text.
+            let before = kernels::dispatches();
+            self.reading = Some(self.core.step(id, position, self.scores)?);
+            self.stats.dispatches_per_token = kernels::dispatches() - before;
         }
+        let text = self.decoder.push(id);
+        let shown = self.split.push(id, &text);
+        let (text, thought) = self.keep(shown);
         Ok(Some(Event::Token { id, text, thought }))
     }
+}
+
+/// Scores that suffice to pick a token: the best ones where the device can find them and the options need no others.
+fn needed_scores(options: &SamplerOptions, device: DeviceKind) -> Scores {
+    let count = match options.temperature == 0.0 {
+        true => 1,
+        false => options.top_k,
+    };
+    let changed = options.repetition_penalty != 1.0;
+    match (1..=MOST_CANDIDATES).contains(&count) && !changed && device == DeviceKind::Gpu {
+        true => Scores::Best(count),
+        false => Scores::All,
+    }
+}
+
+/// values: [2, count]
+fn candidates(values: &[f32], count: usize) -> Vec<Candidate> {
+    let (logits, ids) = values.split_at(count.min(values.len()));
+    let pairs = logits.iter().zip(ids);
+    pairs
+        .map(|(&logit, &id)| Candidate {
+            id: id as u32,
+            logit,
+        })
+        .collect()
 }

@@ -35,7 +35,7 @@ pub struct Stats {
     pub bytes_read_per_token: u64,
     /// Kernels dispatched to the GPU for the last decoded token; 0 on the CPU.
     pub dispatches_per_token: u64,
-    /// Bytes read back from the device for one decoded token.
+    /// Bytes read back from the device for one decoded token of the last answer.
     pub readback_bytes_per_token: u64,
     /// Most bytes that the GPU's allocator had reserved when an answer ended; absent on the CPU.
     pub gpu_bytes_peak: Option<u64>,
@@ -57,8 +57,7 @@ impl Stats {
             decode_tok_s: 0.0,
             bytes_read_per_token: model.bytes_read_per_token(),
             dispatches_per_token: 0,
-            readback_bytes_per_token: (model.decoder().config().vocab_size * size_of::<f32>())
-                as u64,
+            readback_bytes_per_token: 0,
             gpu_bytes_peak: device.reserved_bytes(),
         }
     }

@@ -10,7 +10,7 @@ use outpost_engine::weights::Gguf;
 use safetensors::SafeTensors;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-#[path = "../../../engine/tests/support/kernel_cases.rs"]
+#[path = "../../../engine/tests/support/kernel_cases/mod.rs"]
 mod cases;
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
@@ -47,8 +47,23 @@ async fn attention_matches_the_reference() {
 }
 
 #[wasm_bindgen_test]
-async fn rings_hold_what_was_stored_and_attention_reads_them() {
-    cases::cached_attention_matches().await;
+async fn heads_are_made_ready_and_rings_hold_what_was_stored() {
+    cases::heads_and_rings_match().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_single_tokens_attention_matches_the_reference() {
+    cases::steps_match().await;
+}
+
+#[wasm_bindgen_test]
+async fn stacked_matrices_match_the_reference() {
+    cases::stacked_products_match().await;
+}
+
+#[wasm_bindgen_test]
+async fn candidates_are_those_of_the_reference() {
+    cases::candidates_match().await;
 }
 
 #[wasm_bindgen_test]

@@ -2,6 +2,8 @@
 //! against.
 
 pub mod attention;
+pub mod candidates;
 pub mod elementwise;
+pub mod heads;
 pub mod linear;
 pub mod norm;

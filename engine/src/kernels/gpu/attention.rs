@@ -8,7 +8,7 @@ use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::super::params::{AttentionParams, CacheType};
-use super::decode::half_to_float;
+use super::cache::{number, per_word};
 use super::{UNITS, arg, grid};
 
 /// Below every score, and safe to subtract from itself.
@@ -44,22 +44,6 @@ fn end_visible(place: &Place, token: u32, #[comptime] bidirectional: bool) -> u3
         end = place.position + place.tokens;
     }
     end
-}
-
-/// Number `index` of the `per_word` numbers of a word.
-#[cube]
-fn number(word: u32, #[comptime] index: usize, #[comptime] cache: CacheType) -> f32 {
-    match comptime!(cache) {
-        CacheType::F32 => f32::reinterpret(word),
-        CacheType::F16 => half_to_float((word >> comptime!(16 * index as u32)) & 65535u32),
-    }
-}
-
-fn per_word(cache: CacheType) -> usize {
-    match cache {
-        CacheType::F32 => 1,
-        CacheType::F16 => 2,
-    }
 }
 
 #[cube(launch_unchecked)]

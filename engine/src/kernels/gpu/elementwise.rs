@@ -3,13 +3,13 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::params::{Activation, CacheType, CopyParams, PoolParams};
+use super::super::params::{Activation, CopyParams, PoolParams};
 use super::{UNITS, arg, elements, flat_grid, flat_position};
 
 /// `0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, with tanh from exp, since the built-in one overflows on
 /// some GPUs; it is 1 in f32 beyond 10.
 #[cube]
-fn gelu_tanh(x: f32) -> f32 {
+pub fn gelu_tanh(x: f32) -> f32 {
     let inner = 0.797_884_6f32 * (x + 0.044_715f32 * x * x * x);
     let bounded = max(min(inner, 10.0f32), -10.0f32);
     let tanh = 1.0f32 - 2.0f32 / ((2.0f32 * bounded).exp() + 1.0f32);
@@ -17,10 +17,12 @@ fn gelu_tanh(x: f32) -> f32 {
 }
 
 #[cube(launch_unchecked)]
-fn geglu_kernel(gate: &[f32], up: &[f32], y: &mut [f32], count: u32) {
+fn geglu_kernel(gate_up: &[f32], y: &mut [f32], count: u32, cols: u32) {
     let i = flat_position();
     if i < count as usize {
-        y[i] = gelu_tanh(gate[i]) * up[i];
+        let cols = cols as usize;
+        let gate = i / cols * 2usize * cols + i % cols;
+        y[i] = gelu_tanh(gate_up[gate]) * gate_up[gate + cols];
     }
 }
 
@@ -73,54 +75,6 @@ fn copy_rows_kernel(
     }
 }
 
-/// The half-precision number nearest to `x`, ties to even, the largest one for all beyond it.
-#[cube]
-fn float_to_half(x: f32) -> u32 {
-    let bits = u32::reinterpret(x);
-    let sign = (bits >> 16u32) & 32768u32;
-    let bounded = min(f32::abs(x), 65504.0f32);
-    let magnitude = u32::reinterpret(bounded);
-    // Rounded at bit 13, then the exponent's bias changed from 127 to 15.
-    let rounded = magnitude + 4095u32 + ((magnitude >> 13u32) & 1u32);
-    let normal = (rounded - select(rounded < 939_524_096u32, rounded, 939_524_096u32)) >> 13u32;
-    // Beside 0.5 the last place of f32 is worth what a subnormal's is, so the sum rounds as it should.
-    let tiny = u32::reinterpret(bounded + 0.5f32) - 1_056_964_608u32;
-    sign | select(magnitude < 947_912_704u32, tiny, normal)
-}
-
-/// Word `index` of what `source` is as `cache` keeps it.
-#[cube]
-fn stored_word(source: &[f32], index: usize, #[comptime] cache: CacheType) -> u32 {
-    match comptime!(cache) {
-        CacheType::F32 => u32::reinterpret(source[index]),
-        CacheType::F16 => {
-            float_to_half(source[2usize * index])
-                | (float_to_half(source[2usize * index + 1usize]) << 16u32)
-        }
-    }
-}
-
-/// One thread a word of the ring.
-#[cube(launch_unchecked)]
-fn store_rows_kernel(
-    source: &[f32],
-    ring: &mut [u32],
-    count: u32,
-    row_words: u32,
-    source_row: u32,
-    target_row: u32,
-    target_rows: u32,
-    #[comptime] cache: CacheType,
-) {
-    let i = flat_position();
-    if i < count as usize {
-        let row_words = row_words as usize;
-        let to = (target_row as usize + i / row_words) % target_rows as usize;
-        let from = source_row as usize * row_words + i;
-        ring[to * row_words + i % row_words] = stored_word(source, from, cache);
-    }
-}
-
 #[cube(launch_unchecked)]
 fn average_pool_kernel(
     x: &[f32],
@@ -147,8 +101,8 @@ fn average_pool_kernel(
     }
 }
 
-/// gate, up, y: same shape
-pub fn geglu(gate: &CubeTensor, up: &CubeTensor, y: &CubeTensor) {
+/// gate_up: [tokens, 2 * cols], y: [tokens, cols]
+pub fn geglu(gate_up: &CubeTensor, y: &CubeTensor, cols: usize) {
     let count = elements(y);
     // SAFETY: the kernel checks the count.
     unsafe {
@@ -156,10 +110,10 @@ pub fn geglu(gate: &CubeTensor, up: &CubeTensor, y: &CubeTensor) {
             &y.client,
             flat_grid(count),
             CubeDim::new_1d(UNITS as u32),
-            arg(gate, count),
-            arg(up, count),
+            arg(gate_up, 2 * count),
             arg(y, count),
             count as u32,
+            cols as u32,
         );
     }
 }
@@ -217,28 +171,6 @@ pub fn copy_rows(target: &CubeTensor, source: &CubeTensor, p: &CopyParams) {
             p.source_row as u32,
             p.target_row as u32,
             p.target_rows as u32,
-        );
-    }
-}
-
-/// source: [_, cols], ring: words of [target_rows, cols]
-pub fn store_rows(ring: &CubeTensor, source: &CubeTensor, p: &CopyParams, cache: CacheType) {
-    let row_words = cache.words(p.cols);
-    let count = p.rows * row_words;
-    // SAFETY: the kernel checks the count; rows wrap at the ring's.
-    unsafe {
-        store_rows_kernel::launch_unchecked(
-            &ring.client,
-            flat_grid(count),
-            CubeDim::new_1d(UNITS as u32),
-            arg(source, elements(source)),
-            arg(ring, elements(ring)),
-            count as u32,
-            row_words as u32,
-            p.source_row as u32,
-            p.target_row as u32,
-            p.target_rows as u32,
-            cache,
         );
     }
 }

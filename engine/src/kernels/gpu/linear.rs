@@ -13,6 +13,7 @@ use super::decode::{
     GROUP, OCTET, OCTETS, PlaneStarts, PlaneStartsLaunch, SCALES, decode_dense, decode_octet,
     group_quads, group_words, load_group, load_scales, octet_quads,
 };
+use super::elementwise::gelu_tanh;
 use super::{UNITS, arg, elements, flat_grid, flat_position, grid};
 use crate::weights::{BlockType, Part};
 
@@ -51,14 +52,22 @@ fn linear_kernel(
     #[comptime] tile_tokens: usize,
     #[comptime] threads_per_row: usize,
     #[comptime] tail: usize,
+    #[comptime] paired: bool,
 ) {
     let unit = UNIT_POS as usize;
     let lane = unit % threads_per_row;
-    let first_row = (CUBE_POS_X as usize * comptime!(UNITS / threads_per_row)
-        + unit / threads_per_row)
-        * tile_rows;
+    let mut first_row =
+        CUBE_POS_X as usize * comptime!(UNITS / threads_per_row) + unit / threads_per_row;
+    let mut rows = sizes.rows as usize;
+    let mut row_step = 1usize;
+    if comptime!(paired) {
+        // A gate's row and, below all of them, its partner.
+        rows = rows / 2usize;
+        row_step = rows;
+    } else {
+        first_row = first_row * tile_rows;
+    }
     let first_token = CUBE_POS_Y as usize * tile_tokens;
-    let rows = sizes.rows as usize;
     let last_token = sizes.tokens as usize - 1usize;
     let groups = sizes.cols as usize / comptime!(GROUP);
 
@@ -77,6 +86,7 @@ fn linear_kernel(
                 &sizes,
                 &planes,
                 first_row,
+                row_step,
                 first_token,
                 group,
                 block,
@@ -97,6 +107,7 @@ fn linear_kernel(
                     &sizes,
                     &planes,
                     first_row,
+                    row_step,
                     first_token,
                     groups,
                     block,
@@ -108,7 +119,25 @@ fn linear_kernel(
         }
     }
 
-    if comptime!(threads_per_row == 1) {
+    if comptime!(paired) {
+        let mut gate = sums[0];
+        let mut up = sums[1];
+        if comptime!(threads_per_row > 1) {
+            let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS * 2));
+            shared[2usize * unit] = gate;
+            shared[2usize * unit + 1usize] = up;
+            sync_cube();
+            if lane == 0usize {
+                for other in 1..threads_per_row {
+                    gate += shared[2usize * (unit + other)];
+                    up += shared[2usize * (unit + other) + 1usize];
+                }
+            }
+        }
+        if lane == 0usize && first_row < rows {
+            y[first_row] = gelu_tanh(gate) * up;
+        }
+    } else if comptime!(threads_per_row == 1) {
         #[unroll(tile_tokens <= MOST_REGISTERS)]
         for i in 0..comptime!(tile_rows * tile_tokens) {
             let row = first_row + i / tile_tokens;
@@ -152,6 +181,7 @@ fn add_group(
     sizes: &Sizes,
     planes: &PlaneStarts,
     first_row: usize,
+    row_step: usize,
     first_token: usize,
     group: usize,
     #[comptime] block: BlockType,
@@ -167,7 +197,7 @@ fn add_group(
     let mut scales = Array::<f32>::new(comptime!(tile_rows * SCALES));
     #[unroll]
     for r in 0..tile_rows {
-        let row = min(first_row + r, last_row);
+        let row = min(first_row + r * row_step, last_row);
         let mut quad = row * (cols / comptime!(values_in_quad(block)))
             + group * comptime!(GROUP / values_in_quad(block));
         let index = row * (cols / comptime!(GROUP)) + group;
@@ -438,6 +468,37 @@ pub fn linear(
             tile_tokens,
             threads_per_row,
             p.cols % GROUP,
+            false,
+        );
+    }
+}
+
+/// `y = gelu_tanh(x · Gᵀ) · (x · Uᵀ)` for one token: a thread has a row of `G` and its partner in `U`.
+pub fn linear_geglu(
+    x: &CubeTensor,
+    weights: &CubeTensor,
+    y: &CubeTensor,
+    p: &LinearParams,
+    threads_per_row: usize,
+) {
+    let inner = p.rows / 2;
+    // SAFETY: lengths follow from the shapes; the kernel checks rows.
+    unsafe {
+        linear_kernel::launch_unchecked(
+            &x.client,
+            grid(inner.div_ceil(UNITS / threads_per_row), 1),
+            CubeDim::new_1d(UNITS as u32),
+            arg(weights, elements(weights) / 4),
+            arg(x, p.cols / 4),
+            arg(y, inner),
+            SizesLaunch::new(1, p.rows as u32, p.cols as u32, 0, inner as u32),
+            starts(p.planes),
+            p.block,
+            2,
+            1,
+            threads_per_row,
+            p.cols % GROUP,
+            true,
         );
     }
 }

@@ -5,10 +5,14 @@
 //! barrier bounded by values that are the same for the whole workgroup.
 
 mod attention;
+mod cache;
+mod candidates;
 mod decode;
 mod elementwise;
+mod heads;
 mod linear;
 mod norm;
+mod step;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,8 +23,8 @@ use cubecl::prelude::*;
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, LinearParams, NormParams,
-    PoolParams, RopeParams,
+    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
+    NormParams, PoolParams, StepParams,
 };
 
 /// Threads of a workgroup, in every kernel.
@@ -57,6 +61,11 @@ pub fn dispatches() -> u64 {
     DISPATCHES.load(Ordering::Relaxed)
 }
 
+/// Adds dispatches that were not launched one by one.
+pub fn count_dispatches(count: u64) {
+    DISPATCHES.fetch_add(count, Ordering::Relaxed);
+}
+
 /// The grid of one dispatch, which it counts.
 fn grid(x: usize, y: usize) -> CubeCount {
     DISPATCHES.fetch_add(1, Ordering::Relaxed);
@@ -86,6 +95,17 @@ impl EngineOps for CubeBackend {
         threads_per_row: usize,
     ) -> FloatTensor<Self> {
         linear::linear(&x, &weights, &y, &params, threads_per_row);
+        y
+    }
+
+    fn linear_geglu(
+        x: FloatTensor<Self>,
+        weights: IntTensor<Self>,
+        y: FloatTensor<Self>,
+        params: LinearParams,
+        threads_per_row: usize,
+    ) -> FloatTensor<Self> {
+        linear::linear_geglu(&x, &weights, &y, &params, threads_per_row);
         y
     }
 
@@ -119,15 +139,17 @@ impl EngineOps for CubeBackend {
         y
     }
 
-    fn rms_norm_add(
+    fn add_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         residual: FloatTensor<Self>,
+        next_weight: FloatTensor<Self>,
         params: NormParams,
-    ) -> FloatTensor<Self> {
-        let y = empty(&x, &[params.rows, params.cols]);
-        norm::rms_norm_add(&x, &weight, &residual, &y, &params);
-        y
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let shape = [params.rows, params.cols];
+        let (sums, y) = (empty(&x, &shape), empty(&x, &shape));
+        norm::add_norm(&x, &weight, &residual, &next_weight, (&sums, &y), &params);
+        (sums, y)
     }
 
     fn layer_norm(
@@ -141,15 +163,32 @@ impl EngineOps for CubeBackend {
         y
     }
 
-    fn head_norm_rope(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
+    fn prepare_heads(
+        qkv: FloatTensor<Self>,
+        norms: FloatTensor<Self>,
         table: FloatTensor<Self>,
-        params: RopeParams,
-    ) -> FloatTensor<Self> {
-        let y = empty(&x, &[params.tokens, params.heads * params.head_dim]);
-        norm::head_norm_rope(&x, &weight, &table, &y, &params);
-        y
+        keys: IntTensor<Self>,
+        values: IntTensor<Self>,
+        params: HeadParams,
+    ) -> (FloatTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let q = empty(&qkv, &[params.tokens, params.heads * params.head_dim]);
+        heads::prepare_heads((&qkv, &norms, &table), &q, (&keys, &values), &params);
+        (q, keys, values)
+    }
+
+    fn attention_step(
+        qkv: FloatTensor<Self>,
+        norms: FloatTensor<Self>,
+        table: FloatTensor<Self>,
+        keys: IntTensor<Self>,
+        values: IntTensor<Self>,
+        state: IntTensor<Self>,
+        params: StepParams,
+    ) -> (FloatTensor<Self>, IntTensor<Self>, IntTensor<Self>) {
+        let out = empty(&qkv, &[1, params.heads * params.head_dim]);
+        let inputs = (&qkv, &norms, &table);
+        step::attention_step(inputs, (&keys, &values), &state, &out, &params);
+        (out, keys, values)
     }
 
     fn copy_rows(
@@ -159,16 +198,6 @@ impl EngineOps for CubeBackend {
     ) -> FloatTensor<Self> {
         elementwise::copy_rows(&target, &source, &params);
         target
-    }
-
-    fn store_rows(
-        ring: IntTensor<Self>,
-        source: FloatTensor<Self>,
-        params: CopyParams,
-        cache: CacheType,
-    ) -> IntTensor<Self> {
-        elementwise::store_rows(&ring, &source, &params, cache);
-        ring
     }
 
     fn attention(
@@ -194,9 +223,10 @@ impl EngineOps for CubeBackend {
         out
     }
 
-    fn geglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
-        let y = empty(&gate, gate.meta.shape());
-        elementwise::geglu(&gate, &up, &y);
+    fn geglu(gate_up: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [tokens, width] = gate_up.meta.shape().dims();
+        let y = empty(&gate_up, &[tokens, width / 2]);
+        elementwise::geglu(&gate_up, &y, width / 2);
         y
     }
 
@@ -221,5 +251,11 @@ impl EngineOps for CubeBackend {
         let y = empty(&x, &[side * side, params.cols]);
         elementwise::average_pool(&x, &y, &params);
         y
+    }
+
+    fn top_candidates(logits: FloatTensor<Self>, count: usize) -> FloatTensor<Self> {
+        let out = empty(&logits, &[2, count]);
+        candidates::top_candidates(&logits, &out, count);
+        out
     }
 }

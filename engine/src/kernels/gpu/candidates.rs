@@ -1,0 +1,179 @@
+//! The largest logits, found where they are, so that a few hundred bytes are read back instead of a megabyte.
+//!
+//! Logits are ordered by size, equal ones by place. A first pass keeps the best of each group; the best `count` logits lie
+//! in the `count` groups whose bests are best. One workgroup then picks those groups, and from them the logits.
+
+use burn::backend::wgpu::CubeTensor;
+use cubecl::prelude::*;
+
+use super::{UNITS, arg, elements, empty, flat_grid, flat_position, grid};
+
+/// Groups of logits; element `i` of group `g` is logit `g + i · GROUPS`, so that neighbours read neighbours.
+const GROUPS: usize = 4096;
+
+/// No place.
+const NOWHERE: u32 = u32::MAX;
+
+/// Below every number.
+const NOTHING: f32 = f32::NEG_INFINITY;
+
+/// A logit that can be compared: infinite if it is no number. By its bits, since a compiler may take every number for one.
+#[cube]
+fn comparable(logit: f32) -> f32 {
+    let bits = u32::reinterpret(logit);
+    let strange = (bits & 2_147_483_647u32) > 2_139_095_040u32;
+    select(strange, f32::reinterpret(2_139_095_040u32), logit)
+}
+
+/// Whether (value, place) comes before (other, other_place).
+#[cube]
+fn before(value: f32, place: u32, other: f32, other_place: u32) -> bool {
+    value > other || (value == other && place < other_place)
+}
+
+/// One thread a group.
+#[cube(launch_unchecked)]
+fn best_of_groups_kernel(logits: &[f32], values: &mut [f32], places: &mut [u32], count: u32) {
+    let group = flat_position();
+    let mut value = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
+    let mut place = comptime!(NOWHERE).runtime();
+    let mut at = group as u32;
+    while at < count {
+        let logit = comparable(logits[at as usize]);
+        if before(logit, at, value, place) {
+            value = logit;
+            place = at;
+        }
+        at += comptime!(GROUPS as u32);
+    }
+    values[group] = value;
+    places[group] = place;
+}
+
+/// The first of all threads' candidates, in every thread. values, places: `[UNITS]`, free for reuse afterwards.
+#[cube]
+fn first_of_units(
+    values: &mut Shared<[f32]>,
+    places: &mut Shared<[u32]>,
+    value: f32,
+    place: u32,
+) -> u32 {
+    let unit = UNIT_POS as usize;
+    values[unit] = value;
+    places[unit] = place;
+    sync_cube();
+    let mut best = values[0];
+    let mut best_place = places[0];
+    for other in 1..comptime!(UNITS) {
+        if before(values[other], places[other], best, best_place) {
+            best = values[other];
+            best_place = places[other];
+        }
+    }
+    sync_cube();
+    best_place
+}
+
+/// One workgroup. values, places: `[GROUPS]`, out: [2, count]; `count` is at most `GROUPS`.
+#[cube(launch_unchecked)]
+fn pick_kernel(
+    logits: &[f32],
+    values: &[f32],
+    places: &[u32],
+    out: &mut [f32],
+    vocab: u32,
+    #[comptime] count: usize,
+) {
+    let unit = UNIT_POS as usize;
+    let nothing = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
+    let mut scratch = Shared::<[f32]>::new_slice(UNITS);
+    let mut scratch_places = Shared::<[u32]>::new_slice(UNITS);
+    // Where the chosen groups have their best.
+    let mut chosen = Shared::<[u32]>::new_slice(count);
+    // Each round takes the first one after that of the round before.
+    let mut last = f32::reinterpret(comptime!(f32::INFINITY.to_bits()).runtime());
+    let mut last_place = 0u32;
+    for round in 0..count {
+        let mut value = nothing;
+        let mut place = comptime!(NOWHERE).runtime();
+        for i in 0..comptime!(GROUPS / UNITS) {
+            let group = i * comptime!(UNITS) + unit;
+            let best = values[group];
+            let at = places[group];
+            let left = round == 0usize || before(last, last_place, best, at);
+            if left && before(best, at, value, place) {
+                value = best;
+                place = at;
+            }
+        }
+        last_place = first_of_units(&mut scratch, &mut scratch_places, value, place);
+        if last_place < vocab {
+            last = comparable(logits[last_place as usize]);
+        } else {
+            last = nothing;
+        }
+        chosen[round] = last_place;
+    }
+    sync_cube();
+
+    let height = vocab.div_ceil(comptime!(GROUPS as u32));
+    last_place = 0u32;
+    for round in 0..count {
+        let mut value = nothing;
+        let mut place = comptime!(NOWHERE).runtime();
+        let mut index = unit as u32;
+        while index < height * comptime!(count as u32) {
+            let group = chosen[(index / height) as usize];
+            let at = group % comptime!(GROUPS as u32) + index % height * comptime!(GROUPS as u32);
+            if group < vocab && at < vocab {
+                let logit = comparable(logits[at as usize]);
+                let left = round == 0usize || before(last, last_place, logit, at);
+                if left && before(logit, at, value, place) {
+                    value = logit;
+                    place = at;
+                }
+            }
+            index += comptime!(UNITS as u32);
+        }
+        last_place = first_of_units(&mut scratch, &mut scratch_places, value, place);
+        if last_place < vocab {
+            last = comparable(logits[last_place as usize]);
+        } else {
+            last = nothing;
+        }
+        if unit == 0usize {
+            out[round] = last;
+            out[count + round] = select(last_place < vocab, f32::cast_from(last_place), 0.0f32);
+        }
+    }
+}
+
+/// logits: [1, vocab], out: [2, count]
+pub fn top_candidates(logits: &CubeTensor, out: &CubeTensor, count: usize) {
+    let vocab = elements(logits);
+    let values = empty(logits, &[GROUPS]);
+    let places = empty(logits, &[GROUPS]);
+    // SAFETY: a thread for each group and one workgroup; the kernels check places against the vocabulary's size.
+    unsafe {
+        best_of_groups_kernel::launch_unchecked(
+            &logits.client,
+            flat_grid(GROUPS),
+            CubeDim::new_1d(UNITS as u32),
+            arg(logits, vocab),
+            arg(&values, GROUPS),
+            arg(&places, GROUPS),
+            vocab as u32,
+        );
+        pick_kernel::launch_unchecked(
+            &logits.client,
+            grid(1, 1),
+            CubeDim::new_1d(UNITS as u32),
+            arg(logits, vocab),
+            arg(&values, GROUPS),
+            arg(&places, GROUPS),
+            arg(out, 2 * count),
+            vocab as u32,
+            count,
+        );
+    }
+}
