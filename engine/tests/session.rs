@@ -14,12 +14,17 @@ use outpost_engine::session::{Engine, EngineOptions, Event, FinishReason, Flow, 
 use outpost_engine::weights::WeightSource;
 
 fn random_model(context_tokens: usize, eyes: bool) -> Engine {
+    model_in_chunks(context_tokens, 8, eyes)
+}
+
+/// A model whose rings hold `chunk_tokens` more than their window: as far as it can go back.
+fn model_in_chunks(context_tokens: usize, chunk_tokens: usize, eyes: bool) -> Engine {
     let folder = case("random");
     let mmproj = folder.join("mmproj-f32.gguf");
     let options = EngineOptions {
         device: DeviceChoice::Cpu,
         context_tokens,
-        chunk_tokens: 8,
+        chunk_tokens,
         cache: None,
     };
     engine_with(
@@ -94,6 +99,7 @@ fn an_answer_stops_after_any_event_and_the_next_one_is_unharmed() {
     let mut stop_after = 1;
     loop {
         let mut seen = 0;
+        engine.forget();
         let mut on_event = |_| {
             seen += 1;
             if seen == stop_after {
@@ -321,4 +327,82 @@ fn ids_outside_the_vocabulary_and_torn_pictures_are_refused() {
         logits(&[2, 439, 439, 439, 439], &[image]).unwrap().len(),
         5 * 440
     );
+}
+
+#[test]
+fn a_prompt_goes_on_from_the_last_one_and_gets_the_same_answer_as_from_nothing() {
+    for chunk_tokens in [8, 64] {
+        let reused = reused_in_conversation(chunk_tokens);
+        assert_eq!(reused[0], 0);
+        let far = reused[1..].iter().all(|tokens| *tokens > 20);
+        assert_eq!(far, chunk_tokens == 64, "{chunk_tokens}: {reused:?}");
+    }
+}
+
+/// Asks turn by turn, compares each answer with that of a fresh engine -> tokens reused in each turn.
+fn reused_in_conversation(chunk_tokens: usize) -> Vec<usize> {
+    let images = [picture(&case("random").join("first.png"))];
+    let question = |parts: Vec<Part>| Message {
+        role: Role::User,
+        parts,
+    };
+    let mut engine = model_in_chunks(512, chunk_tokens, true);
+    let mut conversation = said(vec![Part::Image, text("What is in this picture, please?")]);
+    let mut reused = Vec::new();
+    for turn in 0..5 {
+        let request = request(conversation.clone());
+        let outcome = answer(&mut engine, &request, &images).unwrap();
+        let mut other = model_in_chunks(512, chunk_tokens, true);
+        let expected = answer(&mut other, &request, &images).unwrap();
+        assert_eq!(expected.reused_tokens, 0);
+        assert_eq!(outcome.token_ids, expected.token_ids, "turn {turn}");
+        reused.push(outcome.reused_tokens);
+        conversation.messages.push(Message {
+            role: Role::Model,
+            parts: vec![text("A chest.")],
+        });
+        let more = question(vec![text("And what else can be seen?")]);
+        conversation.messages.push(more);
+    }
+    reused
+}
+
+#[test]
+fn another_picture_is_not_taken_for_the_last_one() {
+    let folder = case("random");
+    let first = [picture(&folder.join("first.png"))];
+    let second = [picture(&folder.join("second.png"))];
+    let request = request(said(vec![Part::Image, text("What is this?")]));
+    let mut engine = model_in_chunks(256, 64, true);
+    answer(&mut engine, &request, &first).unwrap();
+    let found = answer(&mut engine, &request, &second).unwrap();
+    let expected = answer(&mut random_model(256, true), &request, &second).unwrap();
+    assert_eq!(found.token_ids, expected.token_ids);
+    let again = answer(&mut engine, &request, &second).unwrap();
+    assert_eq!(again.token_ids, expected.token_ids);
+    assert!(again.reused_tokens > found.reused_tokens);
+}
+
+#[test]
+fn an_answer_that_was_stopped_leaves_nothing_wrong_behind() {
+    let mut engine = random_model(256, false);
+    let first = request(said(vec![text("The patient has a fever and a cough.")]));
+    let second = request(said(vec![text("The patient has a fever and a rash.")]));
+    let expected = answer(&mut random_model(256, false), &second, &[]).unwrap();
+    for stop_after in 1..8 {
+        let mut seen = 0;
+        let mut on_event = |_| {
+            seen += 1;
+            match seen == stop_after {
+                true => Flow::Stop,
+                false => Flow::Continue,
+            }
+        };
+        pollster::block_on(engine.generate(&first, &[], &NoClock, &mut on_event)).unwrap();
+        let found = answer(&mut engine, &second, &[]).unwrap();
+        assert_eq!(
+            found.token_ids, expected.token_ids,
+            "stopped after {stop_after}"
+        );
+    }
 }

@@ -109,6 +109,7 @@ fn prompt(engine: &Engine, tokens: usize) -> Result<String> {
 }
 
 fn answer(loaded: &mut Loaded, prompt: &str, max_tokens: usize, seed: u64) -> Result<Outcome> {
+    loaded.engine.forget();
     let request = Request {
         conversation: load::question(None, prompt, 0, true)?,
         max_tokens,

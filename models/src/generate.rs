@@ -23,6 +23,7 @@ struct Answer {
     #[serde(skip_serializing_if = "String::is_empty")]
     thought: String,
     prompt_tokens: usize,
+    reused_tokens: usize,
     completion_tokens: usize,
     finish_reason: FinishReason,
     prefill_ms: f64,
@@ -128,6 +129,7 @@ pub fn run(args: &GenerateArgs, device: DeviceChoice) -> Result<()> {
         text: outcome.text,
         thought: outcome.thought,
         prompt_tokens: outcome.prompt_tokens,
+        reused_tokens: outcome.reused_tokens,
         completion_tokens: outcome.completion_tokens,
         finish_reason: outcome.finish_reason,
         prefill_ms: outcome.prefill_ms,

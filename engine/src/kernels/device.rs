@@ -42,9 +42,9 @@ pub struct ComputeDevice {
 /// wgpu allows one initialisation in a process; later engines share it.
 static GPU: OnceLock<Result<ComputeDevice>> = OnceLock::new();
 
-/// GPU commands that are collected before they are submitted: more than cubecl's default of 32, so that a decoded token
-/// takes few submits.
-const TASKS_MAX: usize = 128;
+/// GPU commands that are collected before they are submitted on their own: more than a decoded token has. Prefill and the
+/// image encoder submit earlier, by the time they take.
+const TASKS_MAX: usize = 1024;
 
 impl ComputeDevice {
     /// Opens the chosen device. Only [`DeviceChoice::Gpu`] fails where there is no GPU.

@@ -1,6 +1,7 @@
 //! The operations on burn's tensors, on whichever device they are.
 
 use burn::backend::Dispatch;
+use burn::backend::wgpu::CubeBackend;
 use burn::tensor::{Int, Tensor};
 
 use super::ops::EngineOps;
@@ -8,6 +9,13 @@ use super::params::{
     Activation, AttentionParams, CacheType, CopyParams, HeadParams, NormParams, PoolParams,
     StepParams,
 };
+
+/// Has the device begin with the work so far, on which `tensor` depends; it would wait for more of it, or for a read.
+pub fn submit<const D: usize>(tensor: &Tensor<D>) {
+    if let Ok(tensor) = tensor.clone().try_into_primitive::<CubeBackend>() {
+        super::gpu::submit(tensor);
+    }
+}
 
 /// `x / √(mean(x²) + ε) · weight`. x: [rows, cols], weight: `[cols]` -> [rows, cols]
 pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f32) -> Tensor<2> {

@@ -24,6 +24,8 @@ pub struct Span {
     pub position: usize,
     /// Whether the tokens are one picture, whose tokens all see each other.
     pub picture: bool,
+    /// After how many layers the device begins with them.
+    pub layers_per_submit: usize,
 }
 
 impl Attention {

@@ -16,7 +16,7 @@ use super::mlp::Mlp;
 use super::rope;
 use super::trace::Trace;
 use crate::error::{Error, Result};
-use crate::kernels::{Matrix, StepState, add_norm, copy_rows, rms_norm};
+use crate::kernels::{Matrix, StepState, add_norm, copy_rows, rms_norm, submit};
 
 /// One layer.
 #[derive(Debug)]
@@ -129,10 +129,14 @@ impl Decoder {
         cache: &mut KvCache,
         trace: &mut Trace,
     ) -> Result<Tensor<2>> {
+        let mut done = 0;
         self.layers(x, cache, trace, |layer, h, angles, cache| {
-            layer
-                .attention
-                .forward(h, angles, cache, span, &self.config)
+            if done > 0 && done % span.layers_per_submit.max(1) == 0 {
+                submit(&h);
+            }
+            done += 1;
+            let attention = &layer.attention;
+            attention.forward(h, angles, cache, span, &self.config)
         })
     }
 

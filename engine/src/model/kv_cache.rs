@@ -17,11 +17,17 @@ pub struct LayerCache {
     // Taken while they are written, so that the CPU backend sees a unique owner and writes in place.
     rings: Option<(Tensor<2, Int>, Tensor<2, Int>)>,
     capacity: usize,
+    window: usize,
     cache: CacheType,
 }
 
 impl LayerCache {
-    fn new(capacity: usize, width: usize, cache: CacheType, device: &Device) -> Self {
+    fn new(
+        (capacity, window): (usize, usize),
+        width: usize,
+        cache: CacheType,
+        device: &Device,
+    ) -> Self {
         let ring = || {
             let shape = [capacity, cache.words(width)];
             device
@@ -30,6 +36,7 @@ impl LayerCache {
         Self {
             rings: Some((ring(), ring())),
             capacity,
+            window,
             cache,
         }
     }
@@ -104,17 +111,16 @@ impl KvCache {
         device: &Device,
     ) -> Self {
         let width = config.kv_heads * config.head_dim;
-        let capacity = |layer: usize| {
-            if config.is_sliding(layer) {
-                config
-                    .sliding_window
-                    .saturating_add(chunk_tokens)
-                    .min(context_tokens)
-            } else {
-                context_tokens
+        // Rows and window of a layer.
+        let shape = |layer: usize| match config.is_sliding(layer) {
+            true => {
+                let window = config.sliding_window;
+                let rows = window.saturating_add(chunk_tokens).min(context_tokens);
+                (rows, window)
             }
+            false => (context_tokens, 0),
         };
-        let rows: usize = (0..config.layers).map(capacity).sum();
+        let rows: usize = (0..config.layers).map(|layer| shape(layer).0).sum();
         let bytes = |cache: CacheType| 8 * rows as u64 * cache.words(width) as u64;
         // A quad of halves must not reach into the next head.
         let halves_fit = config.head_dim.is_multiple_of(8);
@@ -125,7 +131,7 @@ impl KvCache {
         };
         Self {
             layers: (0..config.layers)
-                .map(|layer| LayerCache::new(capacity(layer), width, cache, device))
+                .map(|layer| LayerCache::new(shape(layer), width, cache, device))
                 .collect(),
             cache,
             context_tokens,
@@ -142,6 +148,17 @@ impl KvCache {
     /// The cache of one layer.
     pub fn layer(&mut self, layer: usize) -> Option<&mut LayerCache> {
         self.layers.get_mut(layer)
+    }
+
+    /// Whether, after positions up to `written` were stored, the token at `position` would still find all that it sees.
+    pub fn can_go_back(&self, written: usize, position: usize) -> bool {
+        self.layers.iter().all(|layer| {
+            let lost = written.saturating_sub(layer.capacity);
+            match layer.window {
+                0 => lost == 0,
+                window => lost <= (position + 1).saturating_sub(window),
+            }
+        })
     }
 
     /// Positions that fit.

@@ -5,8 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use burn::tensor::Tensor;
+use sha2::{Digest, Sha256};
 
 use super::NamedTensor;
+use super::pace::Pace;
 use crate::error::{Error, Result};
 use crate::image::{self, RgbImage};
 use crate::kernels::{ComputeDevice, DeviceKind, Recording, StepState, copy_rows, top_candidates};
@@ -23,6 +25,9 @@ pub struct Segment {
     /// Which picture it is, or text.
     pub picture: Option<usize>,
 }
+
+/// What stands at a position: a token's id, or a place in a picture's own run.
+pub type Key = u64;
 
 /// Which scores of the next token are read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +80,11 @@ pub struct Core {
     cache: KvCache,
     device: ComputeDevice,
     image_token: Option<u32>,
+    pace: Pace,
+    /// What the cache holds, position by position.
+    kept: Vec<Key>,
+    /// Positions that were written since the cache was last filled from its beginning.
+    written: usize,
     state: StepState,
     recording: (Scores, Recording),
 }
@@ -87,6 +97,9 @@ impl Core {
         image_token: Option<u32>,
     ) -> Self {
         Self {
+            pace: Pace::default(),
+            kept: Vec::new(),
+            written: 0,
             state: StepState::new(&device),
             recording: (Scores::All, Recording::default()),
             model,
@@ -163,24 +176,96 @@ impl Core {
         )
     }
 
-    /// Runs one piece through the decoder -> [tokens, hidden]
+    /// What stands at each position of `tokens`: pictures by what they show, so that the same one is known again.
+    pub fn keys(&self, tokens: &[u32], segments: &[Segment], pictures: &[Pixels]) -> Vec<Key> {
+        let mut keys: Vec<Key> = tokens.iter().map(|id| Key::from(*id)).collect();
+        for segment in segments {
+            let Some(pixels) = segment.picture.and_then(|index| pictures.get(index)) else {
+                continue;
+            };
+            let digest = Sha256::digest(bytemuck::cast_slice::<f32, u8>(pixels));
+            let mut first = [0; 8];
+            first.copy_from_slice(&digest[..8]);
+            // Above every token's id.
+            let picture = Key::from_le_bytes(first) | 1 << 63;
+            for (place, key) in keys[segment.range.clone()].iter_mut().enumerate() {
+                *key = picture.wrapping_add(place as u64) | 1 << 63;
+            }
+        }
+        keys
+    }
+
+    /// How many positions of `keys` the cache already holds, as far as it can go on from there. The last one is never among
+    /// them, since its scores are wanted, and no picture is cut.
+    pub fn reusable(&self, keys: &[Key], segments: &[Segment]) -> usize {
+        let same = keys.iter().zip(&self.kept).take_while(|(a, b)| a == b);
+        let mut held = same.count().min(keys.len().saturating_sub(1));
+        let cut = segments
+            .iter()
+            .find(|segment| segment.picture.is_some() && segment.range.contains(&held));
+        if let Some(cut) = cut {
+            held = cut.range.start;
+        }
+        match self.cache.can_go_back(self.written, held) {
+            true => held,
+            false => 0,
+        }
+    }
+
+    /// Runs one piece through the decoder; `keys` are those of all positions -> [tokens, hidden]
     pub fn run(
         &mut self,
         tokens: &[u32],
+        keys: &[Key],
         segment: &Segment,
         features: Option<Tensor<2>>,
         trace: &mut Trace,
     ) -> Result<Tensor<2>> {
+        let range = segment.range.clone();
+        self.forget_from(range.start, range.end);
         let decoder = self.model.decoder();
         let x = match features {
             Some(features) => features,
-            None => decoder.embed(tokens.get(segment.range.clone()).unwrap_or_default()),
+            None => decoder.embed(tokens.get(range.clone()).unwrap_or_default()),
         };
         let span = Span {
-            position: segment.range.start,
+            position: range.start,
             picture: segment.picture.is_some(),
+            layers_per_submit: self.pace.layers_per_submit(range.len()),
         };
-        decoder.forward(x, span, &mut self.cache, trace)
+        let hidden = decoder.forward(x, span, &mut self.cache, trace)?;
+        self.kept.extend(keys.get(range).unwrap_or_default());
+        Ok(hidden)
+    }
+
+    /// Forgets what the cache holds.
+    pub fn forget(&mut self) {
+        self.forget_from(0, 0);
+    }
+
+    /// The cache is about to be written from `start` to `end`.
+    fn forget_from(&mut self, start: usize, end: usize) {
+        self.kept.truncate(start);
+        self.written = match start {
+            0 => end,
+            _ => self.written.max(end),
+        };
+    }
+
+    /// What of a piece to run next: text in as many tokens as the device bears, a picture whole.
+    pub fn first_part(&self, segment: &Segment) -> Segment {
+        let mut part = segment.clone();
+        if segment.picture.is_none() {
+            let tokens = self.pace.chunk_tokens(segment.range.len());
+            part.range.end = segment.range.start + tokens;
+        }
+        part
+    }
+
+    /// Learns what it took to run `tokens` tokens.
+    pub fn learn_pace(&mut self, tokens: usize, elapsed_ms: f64) {
+        let layers = self.model.decoder().config().layers;
+        self.pace.learn(tokens, layers, elapsed_ms);
     }
 
     /// The image encoder, or a refusal.
@@ -204,6 +289,7 @@ impl Core {
 
     /// Runs the token `id` at `position` and scores what comes after it, as [`scores_after`](Self::scores_after).
     pub fn step(&mut self, id: u32, position: usize, scores: Scores) -> Result<Reading> {
+        self.forget_from(position, position + 1);
         self.state.set(id, position);
         if self.recording.0 != scores {
             self.recording = (scores, Recording::default());
@@ -211,6 +297,7 @@ impl Core {
         let (decoder, state, cache) = (self.model.decoder(), &self.state, &mut self.cache);
         let step = || Ok(selected(decoder.step(state, cache)?, scores));
         let found = self.recording.1.run(state, step)?;
+        self.kept.push(Key::from(id));
         Ok(Reading::begun(read(found, self.device.kind())))
     }
 
@@ -223,12 +310,14 @@ impl Core {
     ) -> Result<Vec<f32>> {
         self.check_room(tokens.len())?;
         let mut logits = Vec::new();
-        for segment in self.segments(tokens, pictures.len())? {
+        let segments = self.segments(tokens, pictures.len())?;
+        let keys = self.keys(tokens, &segments, &pictures);
+        for segment in segments {
             let features = match segment.picture.and_then(|index| pictures.get(index)) {
                 Some(pixels) => Some(self.encode(pixels, trace)?),
                 None => None,
             };
-            let hidden = self.run(tokens, &segment, features, trace)?;
+            let hidden = self.run(tokens, &keys, &segment, features, trace)?;
             let rows = self.model.decoder().logits(hidden);
             logits.extend(self.read(rows).await?);
         }

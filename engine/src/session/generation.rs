@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::core::{Core, Pixels, Reading, Scores, Segment};
+use super::core::{Core, Key, Pixels, Reading, Scores, Segment};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
@@ -97,6 +97,8 @@ pub struct Outcome {
     pub thought: String,
     /// Tokens of the prompt, pictures included.
     pub prompt_tokens: usize,
+    /// How many of them were still known from the answer before.
+    pub reused_tokens: usize,
     /// Tokens that the model wrote, the one that ended the answer included.
     pub completion_tokens: usize,
     /// Why it ended.
@@ -131,6 +133,8 @@ pub struct Generation<'e> {
     prompt_tokens: usize,
     // Prompt, then answer.
     tokens: Vec<u32>,
+    keys: Vec<Key>,
+    reused_tokens: usize,
     pictures: Vec<Pixels>,
     encoding: Option<Encoding>,
     features: Option<Tensor<2>>,
@@ -163,7 +167,13 @@ impl<'e> Generation<'e> {
             });
         }
         core.check_room(begin.prompt.len() + 1)?;
-        let segments = core.segments(&begin.prompt, begin.pictures.len())?;
+        let mut segments = core.segments(&begin.prompt, begin.pictures.len())?;
+        let keys = core.keys(&begin.prompt, &segments, &begin.pictures);
+        let reused_tokens = core.reusable(&keys, &segments);
+        segments.retain_mut(|segment| {
+            segment.range.start = segment.range.start.max(reused_tokens);
+            segment.range.start < segment.range.end
+        });
         let scores = needed_scores(sampler, core.device().kind());
         let vocab_size = core.model().decoder().config().vocab_size;
         stats.readback_bytes_per_token = scores.bytes(vocab_size);
@@ -178,6 +188,8 @@ impl<'e> Generation<'e> {
             max_tokens: begin.max_tokens,
             prompt_tokens: begin.prompt.len(),
             tokens: begin.prompt,
+            keys,
+            reused_tokens,
             pictures: begin.pictures,
             encoding: None,
             features: None,
@@ -231,6 +243,7 @@ impl<'e> Generation<'e> {
             text: self.text,
             thought: self.thought,
             prompt_tokens: self.prompt_tokens,
+            reused_tokens: self.reused_tokens,
             completion_tokens: self.completion_tokens,
             finish_reason: self.finish_reason.unwrap_or(FinishReason::Cancelled),
             prefill_ms: decode_started_ms - self.started_ms,
@@ -263,11 +276,21 @@ impl<'e> Generation<'e> {
             return self.encode(index).await;
         }
         let features = self.features.take();
-        let done_tokens = segment.range.end;
+        let part = self.core.first_part(&segment);
+        let (done_tokens, end) = (part.range.end, segment.range.end);
+        if done_tokens < end {
+            self.pending = Some(Segment {
+                range: done_tokens..end,
+                ..segment
+            });
+        }
+        let began_ms = self.clock.now_ms();
         let hidden = self
             .core
-            .run(&self.tokens, &segment, features, &mut Trace::off())?;
+            .run(&self.tokens, &self.keys, &part, features, &mut Trace::off())?;
         self.core.settle(&hidden).await?;
+        let elapsed_ms = self.clock.now_ms() - began_ms;
+        self.core.learn_pace(part.range.len(), elapsed_ms);
         self.hidden = Some(hidden);
         Ok(Event::Prefill {
             done_tokens,

@@ -5,6 +5,7 @@
 
 mod core;
 mod generation;
+mod pace;
 mod stats;
 
 pub use generation::{Event, FinishReason, Flow, Generation, Outcome, Request};
@@ -146,6 +147,11 @@ impl Engine {
     /// What the engine is and what it has counted.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// Forgets what was computed of earlier prompts, which the next one would otherwise go on from where they begin alike.
+    pub fn forget(&mut self) {
+        self.core.forget();
     }
 
     /// Begins an answer. The pictures belong to the conversation's image parts, in order.

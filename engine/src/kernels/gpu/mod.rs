@@ -66,6 +66,13 @@ pub fn count_dispatches(count: u64) {
     DISPATCHES.fetch_add(count, Ordering::Relaxed);
 }
 
+/// Hands the work so far to the GPU.
+pub fn submit(tensor: CubeTensor) {
+    if let Err(error) = tensor.client.flush() {
+        log::warn!("a submit failed: {error}");
+    }
+}
+
 /// The grid of one dispatch, which it counts.
 fn grid(x: usize, y: usize) -> CubeCount {
     DISPATCHES.fetch_add(1, Ordering::Relaxed);
