@@ -320,6 +320,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub tokens: usize,
 
+    /// Also the time of a token at these positions, such as 1,512,2048
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
+    pub positions: Vec<usize>,
+
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -1,10 +1,12 @@
 //! The device that computes: a GPU through wgpu, or burn's CPU backend.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use super::gpu::counters::TASKS_MAX;
 use crate::error::{Error, Result};
 
 /// Which device to use.
@@ -30,6 +32,15 @@ pub enum DeviceKind {
     Cpu,
 }
 
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gpu => "GPU",
+            Self::Cpu => "CPU",
+        })
+    }
+}
+
 /// An opened device with what the kernels need to know about it.
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
@@ -41,10 +52,6 @@ pub struct ComputeDevice {
 
 /// wgpu allows one initialisation in a process; later engines share it.
 static GPU: OnceLock<Result<ComputeDevice>> = OnceLock::new();
-
-/// GPU commands that are collected before they are submitted on their own: more than a decoded token has. Prefill and the
-/// image encoder submit earlier, by the time they take.
-const TASKS_MAX: usize = 1024;
 
 impl ComputeDevice {
     /// Opens the chosen device. Only [`DeviceChoice::Gpu`] fails where there is no GPU.

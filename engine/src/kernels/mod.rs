@@ -28,7 +28,7 @@ pub use params::{Activation, AttentionParams, CacheType, HeadParams, StepParams}
 #[cfg(feature = "compute")]
 pub use {
     device::{ComputeDevice, DeviceChoice, DeviceKind},
-    gpu::dispatches,
+    gpu::counters::Traffic,
     matrix::{Matrix, PIECE_BYTES},
     recording::Recording,
     step_state::StepState,

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use cubecl::client::Graph;
 
 use super::device::DeviceKind;
-use super::gpu::{count_dispatches, dispatches};
+use super::gpu::counters::{self, Traffic};
 use super::step_state::StepState;
 use crate::error::Result;
 
@@ -63,7 +63,7 @@ impl Recording {
             // recording's owner, and all of them are used on this thread's stream only.
             match unsafe { graph.replay() } {
                 Ok(()) => {
-                    count_dispatches(*dispatches);
+                    counters::dispatched(*dispatches);
                     return Ok(result.clone());
                 }
                 Err(error) => {
@@ -102,12 +102,11 @@ fn record(
         let _ = client.stop_capture();
         return Err(problem);
     }
-    let before = dispatches();
+    counters::submitted(false);
+    let before = Traffic::so_far();
     let result = step();
     let graph = client.stop_capture().map_err(|error| error.to_string())?;
-    let recorded = dispatches() - before;
-    // They were recorded, not done.
-    count_dispatches(recorded.wrapping_neg());
+    let recorded = counters::recorded_since(before);
     Ok(State::Recorded {
         graph,
         result: result.map_err(|error| error.to_string())?,

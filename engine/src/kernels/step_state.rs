@@ -4,6 +4,7 @@ use burn::backend::wgpu::CubeBackend;
 use burn::tensor::{Bytes, Int, Tensor};
 
 use super::device::{ComputeDevice, DeviceKind};
+use super::gpu::counters;
 use super::matrix::words_on;
 
 /// A token's id and position, on the device.
@@ -32,6 +33,8 @@ impl StepState {
         {
             let bytes = Bytes::from_bytes_vec(bytes);
             words.client.write(&words.handle, bytes);
+            // A write hands over what waits, so that it comes after it.
+            counters::submitted(false);
         } else {
             self.words = words_on(bytes, self.device.burn());
         }

@@ -4,11 +4,32 @@ use burn::backend::Dispatch;
 use burn::backend::wgpu::CubeBackend;
 use burn::tensor::{Int, Tensor};
 
+use super::device::DeviceKind;
+use super::gpu::counters;
 use super::ops::EngineOps;
 use super::params::{
     Activation, AttentionParams, CacheType, CopyParams, HeadParams, NormParams, PoolParams,
     StepParams,
 };
+use crate::error::{Error, Result};
+
+/// The values of a tensor, row by row.
+///
+/// # Errors
+/// [`Error::Device`] if the device fails.
+pub async fn read(tensor: Tensor<2>, kind: DeviceKind) -> Result<Vec<f32>> {
+    let failed = |detail: String| Error::Device {
+        device: kind.to_string(),
+        detail,
+    };
+    if kind == DeviceKind::Gpu {
+        counters::submitted(true);
+    }
+    let data = tensor.into_data_async().await;
+    let data = data.map_err(|error| failed(error.to_string()))?;
+    data.try_to_vec::<f32>()
+        .map_err(|error| failed(format!("{error:?}")))
+}
 
 /// Has the device begin with the work so far, on which `tensor` depends; it would wait for more of it, or for a read.
 pub fn submit<const D: usize>(tensor: &Tensor<D>) {

@@ -11,7 +11,7 @@ use super::NamedTensor;
 use super::pace::Pace;
 use crate::error::{Error, Result};
 use crate::image::{self, RgbImage};
-use crate::kernels::{ComputeDevice, DeviceKind, Recording, StepState, copy_rows, top_candidates};
+use crate::kernels::{self, ComputeDevice, Recording, StepState, copy_rows, top_candidates};
 use crate::model::{KvCache, MedGemma, Span, Trace, Vision};
 
 /// A picture's pixels, [3, image_size, image_size], normalised.
@@ -284,7 +284,7 @@ impl Core {
     /// Scores after the last row of `hidden`: `[vocab]`, or [2, count] with their ids.
     pub fn scores_after(&self, hidden: Tensor<2>, scores: Scores) -> Reading {
         let logits = self.model.decoder().last_logits(hidden);
-        Reading::begun(read(selected(logits, scores), self.device.kind()))
+        Reading::begun(kernels::read(selected(logits, scores), self.device.kind()))
     }
 
     /// Runs the token `id` at `position` and scores what comes after it, as [`scores_after`](Self::scores_after).
@@ -298,7 +298,7 @@ impl Core {
         let step = || Ok(selected(decoder.step(state, cache)?, scores));
         let found = self.recording.1.run(state, step)?;
         self.kept.push(Key::from(id));
-        Ok(Reading::begun(read(found, self.device.kind())))
+        Ok(Reading::begun(kernels::read(found, self.device.kind())))
     }
 
     /// Scores after every token: [tokens, vocab]
@@ -381,7 +381,7 @@ impl Core {
 
     /// Values of a tensor, row by row.
     pub async fn read(&self, tensor: Tensor<2>) -> Result<Vec<f32>> {
-        read(tensor, self.device.kind()).await
+        kernels::read(tensor, self.device.kind()).await
     }
 }
 
@@ -391,22 +391,6 @@ fn selected(logits: Tensor<2>, scores: Scores) -> Tensor<2> {
         Scores::All => logits,
         Scores::Best(count) => top_candidates(logits, count),
     }
-}
-
-async fn read(tensor: Tensor<2>, kind: DeviceKind) -> Result<Vec<f32>> {
-    let failed = |detail: String| Error::Device {
-        device: match kind {
-            DeviceKind::Gpu => "GPU".to_owned(),
-            DeviceKind::Cpu => "CPU".to_owned(),
-        },
-        detail,
-    };
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    data.try_to_vec::<f32>()
-        .map_err(|error| failed(format!("{error:?}")))
 }
 
 fn segments(

@@ -7,7 +7,7 @@ use super::core::{Core, Key, Pixels, Reading, Scores, Segment};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
-use crate::kernels::{self, DeviceKind};
+use crate::kernels::{DeviceKind, Traffic};
 use crate::model::{Encoding, Trace};
 use crate::ports::Clock;
 use crate::sampler::{Candidate, Sampler, SamplerOptions};
@@ -356,9 +356,11 @@ impl<'e> Generation<'e> {
             self.finish_reason = Some(FinishReason::Context);
         } else {
             // The device works on the next token while this one becomes text.
-            let before = kernels::dispatches();
+            let before = Traffic::so_far();
             self.reading = Some(self.core.step(id, position, self.scores)?);
-            self.stats.dispatches_per_token = kernels::dispatches() - before;
+            let traffic = Traffic::so_far().since(before);
+            self.stats.dispatches_per_token = traffic.dispatches;
+            self.stats.submits_per_token = traffic.submits;
         }
         let text = self.decoder.push(id);
         let shown = self.split.push(id, &text);

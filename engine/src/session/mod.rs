@@ -3,11 +3,13 @@
 //! [`Engine::start`] begins an answer; each [`Generation::step`] does one bounded piece of work and says what
 //! happened, so that a host stays responsive and can stop between any two steps. [`Engine::generate`] drives it.
 
+mod bench;
 mod core;
 mod generation;
 mod pace;
 mod stats;
 
+pub use bench::Measured;
 pub use generation::{Event, FinishReason, Flow, Generation, Outcome, Request};
 pub use stats::Stats;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bench::rate;
 use super::generation::Outcome;
 use crate::kernels::{CacheType, ComputeDevice, DeviceKind};
 use crate::model::{KvCache, MedGemma};
@@ -35,6 +36,8 @@ pub struct Stats {
     pub bytes_read_per_token: u64,
     /// Kernels dispatched to the GPU for the last decoded token; 0 on the CPU.
     pub dispatches_per_token: u64,
+    /// Submits to the GPU's queue for the last decoded token; 0 on the CPU.
+    pub submits_per_token: u64,
     /// Bytes read back from the device for one decoded token of the last answer.
     pub readback_bytes_per_token: u64,
     /// Most bytes that the GPU's allocator had reserved when an answer ended; absent on the CPU.
@@ -57,6 +60,7 @@ impl Stats {
             decode_tok_s: 0.0,
             bytes_read_per_token: model.bytes_read_per_token(),
             dispatches_per_token: 0,
+            submits_per_token: 0,
             readback_bytes_per_token: 0,
             gpu_bytes_peak: device.reserved_bytes(),
         }
@@ -69,14 +73,5 @@ impl Stats {
         self.completion_tokens += outcome.completion_tokens as u64;
         self.prefill_tok_s = rate(outcome.prompt_tokens, outcome.prefill_ms);
         self.decode_tok_s = rate(outcome.completion_tokens, outcome.decode_ms);
-    }
-}
-
-/// Tokens a second; 0 where no time passed.
-fn rate(tokens: usize, milliseconds: f64) -> f64 {
-    if milliseconds > 0.0 {
-        tokens as f64 * 1000.0 / milliseconds
-    } else {
-        0.0
     }
 }

@@ -280,7 +280,7 @@ impl Host {
             weight_bytes: Some(stats.weight_bytes),
             bytes_read_per_token: measured(stats.bytes_read_per_token as f64),
             dispatches_per_token: measured(stats.dispatches_per_token as f64),
-            submits_per_token: None,
+            submits_per_token: measured(stats.submits_per_token as f64),
             readback_bytes_per_token: measured(stats.readback_bytes_per_token as f64),
             gpu_bytes_peak: stats.gpu_bytes_peak,
             wasm_heap_bytes: heap_bytes(),

@@ -7,14 +7,13 @@
 mod attention;
 mod cache;
 mod candidates;
+pub mod counters;
 mod decode;
 mod elementwise;
 mod heads;
 mod linear;
 mod norm;
 mod step;
-
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::wgpu::{CubeBackend, CubeTensor};
@@ -53,29 +52,17 @@ fn elements(tensor: &CubeTensor) -> usize {
     tensor.meta.shape().iter().product()
 }
 
-/// Dispatches since the process began.
-static DISPATCHES: AtomicU64 = AtomicU64::new(0);
-
-/// How many kernels were dispatched to a GPU since the process began.
-pub fn dispatches() -> u64 {
-    DISPATCHES.load(Ordering::Relaxed)
-}
-
-/// Adds dispatches that were not launched one by one.
-pub fn count_dispatches(count: u64) {
-    DISPATCHES.fetch_add(count, Ordering::Relaxed);
-}
-
 /// Hands the work so far to the GPU.
 pub fn submit(tensor: CubeTensor) {
     if let Err(error) = tensor.client.flush() {
         log::warn!("a submit failed: {error}");
     }
+    counters::submitted(false);
 }
 
 /// The grid of one dispatch, which it counts.
 fn grid(x: usize, y: usize) -> CubeCount {
-    DISPATCHES.fetch_add(1, Ordering::Relaxed);
+    counters::dispatched(1);
     CubeCount::Static(x as u32, y as u32, 1)
 }
 
