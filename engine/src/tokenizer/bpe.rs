@@ -8,16 +8,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
+use crate::weights::huggingface::tokenizer_json::Merge;
+
 /// An empty slot of the index, and no symbol.
 const NONE: u32 = u32::MAX;
-
-/// Joins two ids to one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Merge {
-    pub(super) left: u32,
-    pub(super) right: u32,
-    pub(super) joined: u32,
-}
 
 /// A byte-pair encoding.
 #[derive(Debug)]

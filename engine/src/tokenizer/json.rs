@@ -4,12 +4,14 @@
 //! and merge in maps of their own, 115 MB for Gemma 3, and cannot be told to leave `<unused94>` and its like alone, which
 //! tokenizer.json does not call special.
 
+use std::collections::HashMap;
+
 use super::Span;
 use super::bpe::Bpe;
-use super::json_file::{Replace, TokenizerFile, broken};
 use super::special::{Fragment, SpecialTokens};
 use super::vocabulary::{Kind, Vocabulary};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::weights::huggingface::tokenizer_json::{Replace, TokenizerJson, broken};
 
 /// Byte-pair encoding as `tokenizer.json` holds it.
 #[derive(Debug)]
@@ -27,24 +29,22 @@ impl JsonTokenizer {
     ///
     /// # Errors
     /// [`Error::Tokenizer`] for bytes that are no tokenizer, [`Error::Unsupported`] for one that is not built like
-    /// Gemma's.
-    ///
-    /// [`Error::Tokenizer`]: crate::error::Error::Tokenizer
-    /// [`Error::Unsupported`]: crate::error::Error::Unsupported
+    /// Gemma's, [`Error::LimitExceeded`] for one that is far larger.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let file = TokenizerFile::read(bytes)?;
+        let file = TokenizerJson::read(bytes)?;
+        let (vocabulary, characters) = vocabulary(&file)?;
+        let merges = file.merges(|piece| vocabulary.id(piece))?;
         let marker = |name: &str| {
-            file.vocabulary
-                .id(name)
-                .ok_or_else(|| broken(format!("it has no token `{name}`")))
+            let missing = || broken(format!("it has no token `{name}`"));
+            vocabulary.id(name).ok_or_else(missing)
         };
         Ok(Self {
             bos: marker("<bos>")?,
             eos: marker("<eos>")?,
-            special: SpecialTokens::new(&file.vocabulary)?,
+            special: SpecialTokens::new(&vocabulary)?,
             normalizer: file.normalizer,
-            model: file.model,
-            vocabulary: file.vocabulary,
+            model: Bpe::new(characters, vocabulary.byte_ids()?, merges),
+            vocabulary,
         })
     }
 
@@ -80,4 +80,68 @@ impl JsonTokenizer {
             None => Ok(()),
         }
     }
+}
+
+/// All pieces by id, and the ids of single characters. Ids that no piece has are unused.
+fn vocabulary(file: &TokenizerJson) -> Result<(Vocabulary, HashMap<char, u32>)> {
+    let added = || {
+        file.added
+            .iter()
+            .map(|token| (token.content.as_str(), token.id))
+    };
+    let added_ids: HashMap<&str, u32> = added().collect();
+    let limit = file.most_ids();
+    let mut pieces: Vec<Option<(&str, Kind)>> = Vec::new();
+    let mut place = |id: u32, piece, kind| -> Result<()> {
+        let index = id as usize;
+        if index >= limit {
+            return Err(broken(format!(
+                "token `{piece}` has id {id}, of which at most {limit} are expected"
+            )));
+        }
+        if index >= pieces.len() {
+            pieces.resize(index + 1, None);
+        }
+        match pieces.get_mut(index) {
+            // The model's own come first: one that finds its place taken is listed twice.
+            Some(Some((other, _))) if *other != piece || kind == Kind::Normal => {
+                return Err(broken(format!("id {id} is both `{other}` and `{piece}`")));
+            }
+            Some(entry) => *entry = Some((piece, kind)),
+            None => {}
+        }
+        Ok(())
+    };
+    let mut characters = HashMap::new();
+    for (piece, id) in file.pieces.iter() {
+        if let Some(other) = added_ids.get(piece).filter(|other| **other != id) {
+            return Err(twice(piece, *other, id));
+        }
+        place(id, piece, Kind::Normal)?;
+        let mut letters = piece.chars();
+        if let (Some(letter), None) = (letters.next(), letters.next()) {
+            characters.insert(letter, id);
+        }
+    }
+    for token in &file.added {
+        let kind = match token.special {
+            true => Kind::Control,
+            false => Kind::UserDefined,
+        };
+        place(token.id, &token.content, kind)?;
+    }
+    let all = pieces
+        .iter()
+        .map(|piece| piece.unwrap_or(("", Kind::Unused)));
+    let vocabulary = Vocabulary::new(pieces.len(), all)?;
+    for (piece, id) in file.pieces.iter().chain(added()) {
+        if let Some(other) = vocabulary.id(piece).filter(|other| *other != id) {
+            return Err(twice(piece, id, other));
+        }
+    }
+    Ok((vocabulary, characters))
+}
+
+fn twice(piece: &str, id: u32, other: u32) -> Error {
+    broken(format!("token `{piece}` has both id {id} and id {other}"))
 }

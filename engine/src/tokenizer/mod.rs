@@ -5,7 +5,6 @@
 mod bpe;
 mod decode;
 mod json;
-mod json_file;
 mod special;
 mod spm;
 mod vocabulary;

@@ -10,6 +10,7 @@ mod files;
 mod names;
 mod source;
 mod tokenizer;
+pub(crate) mod tokenizer_json;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -106,16 +107,7 @@ impl Documents {
             (PREPROCESSORS[0], &self.preprocessor),
         ];
         for (name, document) in documents {
-            let bytes = document
-                .as_ref()
-                .map_or(0, |document| document.len() as u64);
-            if bytes > MAX_DOCUMENT_BYTES {
-                return Err(Error::LimitExceeded {
-                    what: format!("{name}, in bytes,"),
-                    value: bytes,
-                    limit: MAX_DOCUMENT_BYTES,
-                });
-            }
+            check_size(name, document.as_deref().unwrap_or_default())?;
         }
         Ok(())
     }
@@ -337,6 +329,18 @@ fn file_type(tensors: &[(TensorInfo, Conversion)]) -> u32 {
         Some(BlockType::Bf16) => 32,
         _ => 0,
     }
+}
+
+fn check_size(name: &str, document: &[u8]) -> Result<()> {
+    let bytes = document.len() as u64;
+    if bytes > MAX_DOCUMENT_BYTES {
+        return Err(Error::LimitExceeded {
+            what: format!("{name}, in bytes,"),
+            value: bytes,
+            limit: MAX_DOCUMENT_BYTES,
+        });
+    }
+    Ok(())
 }
 
 fn needed<'a>(file: &str, document: Option<&'a [u8]>) -> Result<&'a [u8]> {

@@ -20,10 +20,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::metadata::{Array, Value};
+use super::tokenizer_json::{Added, Merge, Replace, TokenizerJson, broken, unlike};
 use crate::error::{Error, Result};
-use file::{Added, File, Merges};
-
-mod file;
 
 /// Stands for a space in pieces.
 const SPACE_MARK: char = '\u{2581}';
@@ -44,9 +42,10 @@ enum Kind {
 /// # Errors
 /// [`Error::Tokenizer`] for a document that is no tokenizer, [`Error::Unsupported`] for one that is not built like Gemma's.
 pub(super) fn metadata(json: &[u8], rows: u64) -> Result<Vec<(String, Value)>> {
-    let file = File::read(json)?;
+    let file = TokenizerJson::read(json)?;
+    check_normalizer(&file)?;
     let tokens = Tokens::new(&file, rows)?;
-    let scores = scores(&tokens, &file.model.merges)?;
+    let scores = scores(&tokens, &file.merges(|text| tokens.id(text))?)?;
 
     let marker = |name: &str| tokens.id(name).map(Value::U32);
     let needed = |name: &str| marker(name).ok_or_else(|| broken(format!("it has no `{name}`")));
@@ -70,6 +69,17 @@ pub(super) fn metadata(json: &[u8], rows: u64) -> Result<Vec<(String, Value)>> {
     Ok(entries.into_iter().map(key).collect())
 }
 
+/// What GGUF's readers do to text before they join it.
+fn check_normalizer(file: &TokenizerJson) -> Result<()> {
+    match &file.normalizer {
+        Some(Replace { from, to }) if from == " " && to.chars().eq([SPACE_MARK]) => Ok(()),
+        Some(Replace { from, to }) => Err(unlike(&format!(
+            "a tokenizer.json that replaces {from:?} by {to:?}"
+        ))),
+        None => Err(unlike("a tokenizer.json without a normalizer")),
+    }
+}
+
 /// What every id stands for.
 struct Tokens<'a> {
     /// `[rows]`
@@ -80,10 +90,9 @@ struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    fn new(file: &'a File<'a>, rows: u64) -> Result<Self> {
-        let pieces = &file.model.vocab.0;
-        let most = 2 * (pieces.len() + file.added_tokens.len()) as u64;
-        if rows > most {
+    fn new(file: &'a TokenizerJson, rows: u64) -> Result<Self> {
+        let most = file.most_ids();
+        if rows > most as u64 {
             return Err(broken(format!(
                 "{rows} rows of the embedding are far more than its tokens"
             )));
@@ -92,20 +101,20 @@ impl<'a> Tokens<'a> {
         let mut tokens = Self {
             texts: (0..rows).map(unused).collect(),
             kinds: vec![Kind::Unused; rows as usize],
-            ids: HashMap::with_capacity(pieces.len() + file.added_tokens.len()),
+            ids: HashMap::with_capacity(most / 2),
         };
-        for (text, id) in pieces {
+        for (text, id) in file.pieces.iter() {
             let kind = match is_byte(text) {
                 true => Kind::Byte,
                 false => Kind::Normal,
             };
-            if tokens.ids.insert(text, *id).is_some() || !tokens.place(text, *id, kind) {
+            if tokens.ids.insert(text, id).is_some() || !tokens.place(text, id, kind) {
                 return Err(broken(format!(
                     "its id {id} (`{text}`) is taken or beyond {rows} rows"
                 )));
             }
         }
-        for added in &file.added_tokens {
+        for added in &file.added {
             tokens.add(added, rows)?;
         }
         match (0..=255u8).find(|byte| tokens.kind(&format!("<0x{byte:02X}>")) != Some(Kind::Byte)) {
@@ -132,10 +141,9 @@ impl<'a> Tokens<'a> {
     }
 
     /// A token that is recognised as a whole.
-    fn add(&mut self, added: &'a Added<'a>, rows: u64) -> Result<()> {
-        added.check()?;
-        let (text, id) = (added.content.as_ref(), added.id);
-        let kind = added.kind();
+    fn add(&mut self, added: &'a Added, rows: u64) -> Result<()> {
+        let (text, id) = (added.content.as_str(), added.id);
+        let kind = kind_of(added);
         if let Kind::UserDefined = kind
             && text.contains(SPACE_MARK)
         {
@@ -191,26 +199,25 @@ impl<'a> Tokens<'a> {
 }
 
 /// Scores with which a reader joins in the order of `merges`, if there are such. `[rows]`
-fn scores(tokens: &Tokens<'_>, merges: &Merges) -> Result<Vec<f32>> {
+fn scores(tokens: &Tokens<'_>, merges: &[Merge]) -> Result<Vec<f32>> {
     // Of what no merge makes; nothing asks for it.
     let never = -(merges.len() as f32) - 1.0;
     let mut scores = vec![never; tokens.texts.len()];
     let mut done = vec![false; tokens.texts.len()];
     let mut runs = Runs::default();
-    let mut rank = 0;
-    while let Some(text) = merges.joined(rank) {
-        let first = rank;
-        let mut cuts = Vec::new();
-        while merges.joined(rank) == Some(text) {
-            cuts.extend(merges.cut(rank));
-            rank += 1;
-        }
-        let Some(id) = tokens.id(text) else {
-            return Err(broken(format!("a merge makes `{text}`, which has no id")));
+    let mut next = 0;
+    for group in merges.chunk_by(|one, other| one.joined == other.joined) {
+        let first = next;
+        next += group.len();
+        let Some(place) = group.first().map(|merge| merge.joined as usize) else {
+            continue;
         };
-        match tokens.kind(text) {
-            Some(Kind::Normal) => {}
-            Some(Kind::Byte) => {
+        let (Some(text), Some(kind)) = (tokens.texts.get(place), tokens.kinds.get(place)) else {
+            continue;
+        };
+        match kind {
+            Kind::Normal => {}
+            Kind::Byte => {
                 return Err(unlike(&format!(
                     "a tokenizer.json that merges to the byte `{text}`"
                 )));
@@ -218,10 +225,13 @@ fn scores(tokens: &Tokens<'_>, merges: &Merges) -> Result<Vec<f32>> {
             // Split off before anything is joined.
             _ => continue,
         }
-        let place = id as usize;
         let (Some(score), Some(done)) = (scores.get_mut(place), done.get_mut(place)) else {
             continue;
         };
+        let lefts = group
+            .iter()
+            .map(|merge| tokens.texts.get(merge.left as usize));
+        let mut cuts: Vec<usize> = lefts.flatten().map(|left| left.len()).collect();
         if is_run(text) {
             *score = score.max(-(first as f32));
             *done = true;
@@ -306,6 +316,17 @@ fn is_run(text: &str) -> bool {
     text.chars().all(|letter| letter == SPACE_MARK)
 }
 
+/// What llama.cpp's converter makes of it.
+fn kind_of(added: &Added) -> Kind {
+    let text = added.content.as_str();
+    let reserved = text.starts_with("<unused") || ["<mask>", "<pad>"].contains(&text);
+    match text {
+        "<unk>" => Kind::Unknown,
+        _ if added.special || reserved => Kind::Control,
+        _ => Kind::UserDefined,
+    }
+}
+
 /// Whether `text` is the name of a byte token, such as `<0x0A>`.
 fn is_byte(text: &str) -> bool {
     let digits = text
@@ -319,21 +340,6 @@ fn incomplete(text: &str) -> Error {
     unlike(&format!(
         "a tokenizer.json that does not list all merges to `{text}` one after the other"
     ))
-}
-
-fn unlike(what: &str) -> Error {
-    Error::Unsupported {
-        what: what.to_owned(),
-        remedy: "use the tokenizer.json that comes with a Gemma 3 model: BPE with byte_fallback, all merges listed in \
-                 the order of what they make"
-            .to_owned(),
-    }
-}
-
-fn broken(detail: String) -> Error {
-    Error::Tokenizer {
-        detail: format!("in tokenizer.json, {detail}"),
-    }
 }
 
 #[cfg(test)]
