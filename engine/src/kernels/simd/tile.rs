@@ -1,0 +1,52 @@
+//! Where the sums of a tile of rows and tokens go.
+
+use super::lanes::Lanes;
+
+/// Columns of `y` that belong to a panel of rows.
+pub(super) struct Target<'a> {
+    /// [tokens, out_cols]
+    pub(super) y: &'a mut [f32],
+    pub(super) out_cols: usize,
+    /// Column of the panel's first row.
+    pub(super) first: usize,
+    /// Rows of the panel.
+    pub(super) rows: usize,
+    /// Whether there are sums in `y` to add to.
+    pub(super) add: bool,
+}
+
+impl Target<'_> {
+    pub(super) fn tokens(&self) -> usize {
+        self.y.len() / self.out_cols
+    }
+}
+
+/// Adds up the vectors of rows `row..row + R`, of which those past the end are left out, and tokens `token..token + T`.
+#[inline(always)]
+pub(super) fn put<L: Lanes, const R: usize, const T: usize>(
+    lanes: L,
+    sums: &[[L::F32; T]; R],
+    target: &mut Target,
+    row: usize,
+    token: usize,
+) {
+    let count = R.min(target.rows - row);
+    // `t` also says which token of `y`.
+    #[allow(clippy::needless_range_loop)]
+    for t in 0..T {
+        let mut of_rows = [0.0; R];
+        // Indices that are constants, so that the sums stay in registers.
+        if R == 4 {
+            let four = [sums[0][t], sums[1 % R][t], sums[2 % R][t], sums[3 % R][t]];
+            of_rows.copy_from_slice(&lanes.sums(four)[..R]);
+        } else {
+            for r in 0..R {
+                of_rows[r] = lanes.sum(sums[r][t]);
+            }
+        }
+        let y = &mut target.y[(token + t) * target.out_cols + target.first + row..][..count];
+        for (y, sum) in y.iter_mut().zip(of_rows) {
+            *y = if target.add { *y + sum } else { sum };
+        }
+    }
+}
