@@ -75,3 +75,53 @@ pub trait Progress {
 impl Progress for () {
     fn report(&mut self, _done_bytes: u64, _total_bytes: u64) {}
 }
+
+/// Words of a job for a helper; only the engine understands them.
+pub type JobWords = [u32; 16];
+
+/// Threads beside the engine's own, each with memory of its own: they keep rows of weights and multiply with them.
+/// A host carries jobs and numbers to and fro; what a helper does with a job is `kernels::simd::job::Job::run`.
+///
+/// A job whose result nobody took, because something else failed in between, is waited for and thrown away by the
+/// helper's next call.
+pub trait Helpers: std::fmt::Debug {
+    /// How many there are besides the engine's own thread.
+    fn count(&self) -> usize;
+    /// Gives a helper bytes to keep -> the slot in which they are.
+    fn keep(&self, helper: usize, bytes: &[u8]) -> Result<u32>;
+    /// Forgets what is in a slot.
+    fn release(&self, helper: usize, slot: u32);
+    /// Begins a job on kept bytes; a helper has one at a time. Does not wait.
+    fn begin(&self, helper: usize, slot: u32, job: &JobWords, input: &[f32]) -> Result<()>;
+    /// Waits for the job and takes what came out: exactly `output.len()` numbers, or an error.
+    fn finish(&self, helper: usize, output: &mut [f32]) -> Result<()>;
+}
+
+/// No threads beside the engine's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHelpers;
+
+impl NoHelpers {
+    fn none<T>() -> Result<T> {
+        Err(Error::Request {
+            problem: "there are no helper threads".to_owned(),
+            remedy: "compute on the engine's own thread".to_owned(),
+        })
+    }
+}
+
+impl Helpers for NoHelpers {
+    fn count(&self) -> usize {
+        0
+    }
+    fn keep(&self, _helper: usize, _bytes: &[u8]) -> Result<u32> {
+        Self::none()
+    }
+    fn release(&self, _helper: usize, _slot: u32) {}
+    fn begin(&self, _helper: usize, _slot: u32, _job: &JobWords, _input: &[f32]) -> Result<()> {
+        Self::none()
+    }
+    fn finish(&self, _helper: usize, _output: &mut [f32]) -> Result<()> {
+        Self::none()
+    }
+}
