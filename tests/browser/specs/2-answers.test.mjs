@@ -38,6 +38,8 @@ test("the answer about a picture depends on the picture", async () => {
 
 test("stop ends an answer, keeps what was written, and the next question is answered", async () => {
   const { page } = stage;
+  // A GPU that a processor imitates is slow enough to be stopped.
+  await page.evaluate(() => window.outpost.load("demo", "gpu"));
   await newConversation(page);
   const whole = await ask(page, QUESTIONS.note);
   await newConversation(page);
@@ -56,6 +58,7 @@ test("stop ends an answer, keeps what was written, and the next question is answ
   assert.match(await page.locator("main").innerText(), /Stopped/);
   await newConversation(page);
   assert.match(await ask(page, QUESTIONS.who), /demonstration model/i);
+  await page.evaluate(() => window.outpost.load("demo", "auto"));
 });
 
 test("an aborted generate ends within a few tokens", async () => {

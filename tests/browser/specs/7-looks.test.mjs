@@ -5,7 +5,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { ask, newConversation, part, storedForOffline } from "../lib/page.mjs";
-import { OUTPUT, PICTURES, QUESTIONS, SCREENSHOTS } from "../lib/settings.mjs";
+import { ANSWER_MS, OUTPUT, PICTURES, QUESTIONS, SCREENSHOTS } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
 const stage = suite("looks");
@@ -45,7 +45,7 @@ test("every answer of the server carries the security headers", async () => {
 });
 
 for (const [name, viewport] of Object.entries(SIZES)) {
-  test(`${name}: empty page, dialog and conversation fit and axe finds nothing`, async () => {
+  test(`${name}: empty page, dialogs and conversation fit and axe finds nothing`, async () => {
     const { page } = stage;
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
@@ -54,6 +54,13 @@ for (const [name, viewport] of Object.entries(SIZES)) {
 
     await page.getByRole("button", { name: "Models", exact: true }).click();
     await looks(page, `${name}-models`);
+    await part(page, "measure").click();
+    await looks(page, `${name}-measuring`);
+    await part(page, "measure-result").waitFor({ timeout: ANSWER_MS });
+    await looks(page, `${name}-speed`);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await looks(page, `${name}-speed-dark`);
+    await page.emulateMedia({ colorScheme: "light" });
     await page.getByRole("button", { name: "Close", exact: true }).click();
 
     await ask(page, QUESTIONS.picture, [PICTURES.opacity.file]);
@@ -78,6 +85,16 @@ test("text at 200 % still fits a phone", async () => {
     const inside = box.y >= 0 && box.y + box.height <= SIZES.phone.height && box.x >= 0 && box.x + box.width <= SIZES.phone.width;
     assert.ok(inside, `${id} lies outside the window: ${JSON.stringify(box)}`);
   }
+  await page.getByRole("button", { name: "Models", exact: true }).click();
+  await part(page, "measure").click();
+  await part(page, "measure-result").waitFor({ timeout: ANSWER_MS });
+  await looks(page, "phone-large-text-speed");
+  const wider = await part(page, "measure-result").evaluate((table) => {
+    const dialog = table.closest("dialog");
+    return dialog.scrollWidth - dialog.clientWidth;
+  });
+  assert.ok(wider <= 0, `the speed is ${wider} pixels wider than its dialog`);
+  await page.getByRole("button", { name: "Close", exact: true }).click();
   await page.evaluate(() => (document.documentElement.style.fontSize = ""));
 });
 

@@ -3,10 +3,12 @@
 mod answering;
 mod models;
 mod pictures;
+mod speed;
 
 pub use answering::{ask, bring_back, new_conversation, stop};
 pub use models::{begin, delete_model, import, observe, start, stop_work, use_model};
 pub use pictures::{ACCEPTED, attach, detach};
+pub use speed::{can_measure, measure, stop_measuring};
 
 use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;

@@ -10,7 +10,7 @@ use outpost_protocol::{DeviceChoice, Event, Request};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-use crate::client::{Answers, Client, text_of};
+use crate::client::{Answers, Client, Load, text_of};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -39,6 +39,39 @@ export interface GenerateOptions {
   /** Aborting ends the answer early, without an error. */
   signal?: AbortSignal;
 }
+/** What to measure. A model that is to compute elsewhere is loaded there first, and stays there. */
+export interface BenchOptions {
+  /** Tokens to read, 128 if not given. */
+  promptTokens?: number;
+  /** Tokens to write after the first one, 32 if not given. */
+  tokens?: number;
+  /** Where to compute; where the model is if neither this nor `threads` is given. */
+  device?: "auto" | "gpu" | "cpu";
+  /** Threads on the processor, the engine's own among them. */
+  threads?: number;
+}
+/** How fast the loaded model is, with the keys of `outpost bench`; null where nothing is counted. */
+export interface BenchReport {
+  adapter: string;
+  device: "gpu" | "cpu";
+  threads: number;
+  load_ms: number;
+  prompt_tokens: number;
+  prefill_ms: number;
+  /** Tokens read in a second. */
+  prefill_tok_s: number;
+  decoded_tokens: number;
+  decode_ms: number;
+  /** Tokens written in a second. */
+  decode_tok_s: number;
+  weight_bytes: number | null;
+  bytes_read_per_token: number | null;
+  dispatches_per_token: number | null;
+  submits_per_token: number | null;
+  readback_bytes_per_token: number | null;
+  gpu_bytes_peak: number | null;
+  wasm_heap_bytes: number | null;
+}
 /** Errors carry what to do next. */
 export interface OutpostError extends Error { remedy: string; }
 "#;
@@ -47,6 +80,10 @@ export interface OutpostError extends Error { remedy: string; }
 extern "C" {
     #[wasm_bindgen(typescript_type = "GenerateOptions")]
     pub type JsGenerateOptions;
+    #[wasm_bindgen(typescript_type = "BenchOptions")]
+    pub type JsBenchOptions;
+    #[wasm_bindgen(typescript_type = "Promise<BenchReport>")]
+    pub type JsBenchPromise;
     #[wasm_bindgen(typescript_type = "Promise<Adapter>")]
     pub type JsAdapterPromise;
     #[wasm_bindgen(typescript_type = "Promise<ModelInfo>")]
@@ -128,14 +165,25 @@ impl Outpost {
         self.promise(Request::Download { manifest_url: url }, Array::new())
     }
 
-    /// Puts an installed model on the device: "auto", "gpu" or "cpu".
-    pub fn load(&self, id: String, device: Option<String>) -> JsAdapterPromise {
+    /// Puts an installed model on the device: "auto", "gpu" or "cpu". `threads` are those on the processor, the engine's own
+    /// among them; as many as suit if not given.
+    pub fn load(
+        &self,
+        id: String,
+        device: Option<String>,
+        threads: Option<u32>,
+    ) -> JsAdapterPromise {
         let device = match device.as_deref() {
             Some("gpu") => DeviceChoice::Gpu,
             Some("cpu") => DeviceChoice::Cpu,
             _ => DeviceChoice::Auto,
         };
-        self.promise(Request::Load { model: id, device }, Array::new())
+        let load = Load {
+            model: id,
+            device,
+            threads,
+        };
+        self.promise(load.into(), Array::new())
     }
 
     /// Removes an installed model.
@@ -165,6 +213,32 @@ impl Outpost {
             }
         }
         Ok(stream)
+    }
+
+    /// Measures the loaded model with a prompt and an answer of exact lengths. Where a device or threads are named, the
+    /// model is loaded there first.
+    pub fn bench(&self, options: Option<JsBenchOptions>) -> JsBenchPromise {
+        let client = self.client.clone();
+        let bench = async move {
+            let options = options::parse_bench(options.as_deref().unwrap_or(&JsValue::UNDEFINED))?;
+            if options.device.is_some() || options.threads.is_some() {
+                let load = client.loaded().ok_or_else(|| {
+                    error("No model is loaded.", "Load one before it is measured.")
+                })?;
+                let load = Load {
+                    device: options.device.unwrap_or(load.device),
+                    threads: options.threads.or(load.threads),
+                    ..load
+                };
+                to_js(client.ask(load.into()).await)?;
+            }
+            let request = Request::Bench {
+                prompt_tokens: options.prompt_tokens,
+                tokens: options.tokens,
+            };
+            to_js(client.ask(request).await)
+        };
+        future_to_promise(bench).unchecked_into()
     }
 
     /// Counters with the names of `outpost bench`; null where nothing was measured.
@@ -255,6 +329,7 @@ fn to_js(event: Event) -> Result<JsValue, JsValue> {
         }
         Event::Models { models } => outpost_protocol::encode(&models),
         Event::Installed { model } => outpost_protocol::encode(&model),
+        Event::Benched { report } => outpost_protocol::encode(&report),
         Event::Stats { stats } => outpost_protocol::encode(&stats),
         Event::Failed { message, remedy } => return Err(error(&message, &remedy)),
         Event::Cancelled => {

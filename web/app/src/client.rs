@@ -37,11 +37,22 @@ struct Inner {
     calls: RefCell<HashMap<CallId, UnboundedSender<Event>>>,
     observer: RefCell<Option<Observer>>,
     /// Calls that load a model.
-    loading: RefCell<HashMap<CallId, (String, DeviceChoice)>>,
+    loading: RefCell<HashMap<CallId, Load>>,
     /// What to load again when a Worker is replaced.
-    loaded: RefCell<Option<(String, DeviceChoice)>>,
+    loaded: RefCell<Option<Load>>,
     /// Whether the present Worker replaces one that failed, and has not finished an answer yet.
     failed_before: Cell<bool>,
+}
+
+/// Which model is loaded, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Id of the model.
+    pub model: String,
+    /// Where it computes.
+    pub device: DeviceChoice,
+    /// Threads on the processor; `None`: as many as suit.
+    pub threads: Option<u32>,
 }
 
 /// A Worker and the closures that it calls.
@@ -77,11 +88,18 @@ impl Client {
         self.0.next_id.set(id);
         let (sender, events) = unbounded();
         self.0.calls.borrow_mut().insert(id, sender);
-        if let Request::Load { model, device } = &request {
-            self.0
-                .loading
-                .borrow_mut()
-                .insert(id, (model.clone(), *device));
+        if let Request::Load {
+            model,
+            device,
+            threads,
+        } = &request
+        {
+            let load = Load {
+                model: model.clone(),
+                device: *device,
+                threads: *threads,
+            };
+            self.0.loading.borrow_mut().insert(id, load);
         }
         if let Err(error) = self.post(&Call { id, request }, attachments) {
             let message = format!("The engine could not be asked: {}.", text_of(&error));
@@ -93,6 +111,11 @@ impl Client {
             events,
             ended: false,
         }
+    }
+
+    /// What was loaded last, by whoever asked for it.
+    pub fn loaded(&self) -> Option<Load> {
+        self.0.loaded.borrow().clone()
     }
 
     /// Sends a request without attachments and waits for its final event.
@@ -231,8 +254,8 @@ impl Client {
             self.deliver(id, ending.clone());
         }
         match self.0.loaded.borrow_mut().take() {
-            Some((model, device)) if again => {
-                let _events = self.call(Request::Load { model, device }, &Array::new());
+            Some(load) if again => {
+                let _events = self.call(load.into(), &Array::new());
             }
             _ => self.tell(&Event::State {
                 model: None,
@@ -245,6 +268,16 @@ impl Client {
         let observer = self.0.observer.borrow().clone();
         if let Some(observer) = observer {
             observer(event);
+        }
+    }
+}
+
+impl From<Load> for Request {
+    fn from(load: Load) -> Self {
+        Self::Load {
+            model: load.model,
+            device: load.device,
+            threads: load.threads,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The page: a conversation with a model that runs in a Worker of its own.
 //!
-//! `client` speaks with the Worker, `actions` changes `state`, `ui` shows it, `api` is `window.outpost`.
+//! `client` speaks with the Worker, `actions` changes `state`, `ui` shows it, `api` is `window.outpost`. `browser` is what
+//! the browser itself has to offer.
 //!
 //! Invariants: no tensors, no weights, no other way to the Worker than `client`. Nothing is ever set as HTML: views are
 //! built from element functions, since the static parts of `view!` would go through `innerHTML`, which the page's
@@ -8,6 +9,7 @@
 
 mod actions;
 mod api;
+mod browser;
 mod client;
 mod pwa;
 mod state;

@@ -1,7 +1,9 @@
 //! What the page knows, as signals. Changed only by `actions`; shown by `ui`.
 
 use leptos::prelude::*;
-use outpost_protocol::{Adapter, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit};
+use outpost_protocol::{
+    Adapter, BenchReport, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit,
+};
 
 /// A picture that a person attached.
 #[derive(Debug, Clone)]
@@ -85,6 +87,26 @@ pub struct Problem {
     pub retry: bool,
 }
 
+/// How far a measurement of the model's speed is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Speed {
+    /// Nothing was measured.
+    Unknown,
+    /// It goes on.
+    Measuring {
+        /// Tokens that are through.
+        done: u64,
+        /// Tokens that there are; 0 until that is known.
+        total: u64,
+    },
+    /// What was found.
+    Measured(BenchReport),
+    /// The person stopped it.
+    Stopped,
+    /// It did not work.
+    Failed(Problem),
+}
+
 /// Everything the page shows.
 #[derive(Debug, Clone, Copy)]
 pub struct App {
@@ -112,6 +134,10 @@ pub struct App {
     pub answering: RwSignal<Option<u32>>,
     /// The call that answers it.
     pub answering_call: RwSignal<Option<u32>>,
+    /// How fast the model was found to be.
+    pub speed: RwSignal<Speed>,
+    /// The call that measures it.
+    pub measuring_call: RwSignal<Option<u32>>,
     /// What stands in the text area.
     pub draft: RwSignal<String>,
     /// Pictures that go with the next question.
@@ -140,6 +166,8 @@ impl App {
             set_aside: RwSignal::new_local(Vec::new()),
             answering: RwSignal::new(None),
             answering_call: RwSignal::new(None),
+            speed: RwSignal::new(Speed::Unknown),
+            measuring_call: RwSignal::new(None),
             draft: RwSignal::new(String::new()),
             pictures: RwSignal::new_local(Vec::new()),
             offline_ready: RwSignal::new(false),

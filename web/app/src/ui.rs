@@ -10,10 +10,12 @@ mod header;
 mod icons;
 mod models;
 mod notices;
+mod speed;
 mod tray;
 mod turn;
 mod welcome;
 
+use leptos::html::Dialog;
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -46,6 +48,19 @@ pub fn is_painted() -> bool {
 
 /// A handle to the Worker that event handlers can share.
 type SharedClient = StoredValue<Client, LocalStorage>;
+
+/// Shows a dialog over the page.
+fn show_dialog(dialog: NodeRef<Dialog>) {
+    if let Some(dialog) = dialog.get_untracked() {
+        let _ = dialog.show_modal();
+    }
+}
+
+fn close_dialog(dialog: NodeRef<Dialog>) {
+    if let Some(dialog) = dialog.get_untracked() {
+        dialog.close();
+    }
+}
 
 /// Replaces what was painted in an element by a live view.
 fn fill<V: IntoView + 'static>(id: &str, view: impl FnOnce() -> V + 'static) {

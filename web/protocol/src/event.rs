@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bench::BenchReport;
 use crate::model::{Adapter, ModelInfo, ModelState, Stats};
 
 /// Something happened. See [`Event::is_final`] for which of these end a call.
@@ -66,6 +67,11 @@ pub enum Event {
         /// What it cost.
         figures: Figures,
     },
+    /// The model was measured. Final.
+    Benched {
+        /// What was found.
+        report: BenchReport,
+    },
     /// Counters. Final.
     Stats {
         /// The counters.
@@ -118,6 +124,8 @@ pub enum Stage {
     Picture,
     /// The conversation is being read.
     Reading,
+    /// The model's speed is being measured.
+    Measuring,
 }
 
 /// What progress counts.
@@ -126,7 +134,7 @@ pub enum Stage {
 pub enum Unit {
     /// Bytes.
     Bytes,
-    /// Tokens of the conversation.
+    /// Tokens of the conversation, or of a measurement.
     Tokens,
     /// Pictures.
     Pictures,

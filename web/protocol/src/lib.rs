@@ -6,11 +6,13 @@
 //!
 //! Invariant: nothing here knows the engine, a browser or a file format.
 
+mod bench;
 mod event;
 pub mod format;
 mod model;
 mod request;
 
+pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport};
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
 pub use model::{Adapter, DeviceKind, ModelInfo, ModelState, Stats};
 pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
@@ -73,6 +75,28 @@ mod tests {
         assert_eq!(&decode::<T>(&text).unwrap(), message, "{text}");
     }
 
+    fn report() -> BenchReport {
+        BenchReport {
+            adapter: "x".into(),
+            device: DeviceKind::Gpu,
+            threads: 1,
+            load_ms: 3.0,
+            prompt_tokens: 128,
+            prefill_ms: 0.5,
+            prefill_tok_s: 256_000.0,
+            decoded_tokens: 32,
+            decode_ms: 100.0,
+            decode_tok_s: 320.0,
+            weight_bytes: Some(1 << 40),
+            bytes_read_per_token: Some(1),
+            dispatches_per_token: Some(2),
+            submits_per_token: Some(3),
+            readback_bytes_per_token: None,
+            gpu_bytes_peak: None,
+            wasm_heap_bytes: Some(4),
+        }
+    }
+
     #[test]
     fn every_request_survives_the_way_to_the_worker() {
         let generate = Request::Generate {
@@ -104,8 +128,13 @@ mod tests {
             Request::Load {
                 model: DEMO_MODEL.into(),
                 device: DeviceChoice::Cpu,
+                threads: Some(4),
             },
             generate,
+            Request::Bench {
+                prompt_tokens: BENCH_PROMPT_TOKENS,
+                tokens: 0,
+            },
             Request::Cancel { call: 3 },
             Request::Delete {
                 model: DEMO_MODEL.into(),
@@ -154,6 +183,12 @@ mod tests {
                 total: 2,
                 unit: Unit::Bytes,
             },
+            Event::Progress {
+                stage: Stage::Measuring,
+                done: 1,
+                total: 2,
+                unit: Unit::Tokens,
+            },
             Event::Token {
                 token: 5,
                 text: "é".into(),
@@ -168,6 +203,7 @@ mod tests {
                 adapter,
                 load_ms: 3.0,
             },
+            Event::Benched { report: report() },
             Event::Stats {
                 stats: Stats::default(),
             },
@@ -178,6 +214,48 @@ mod tests {
         for event in events {
             round_trip(&Reply { id: Some(1), event });
         }
+    }
+
+    #[test]
+    fn a_report_has_every_key_and_null_where_nothing_is_counted() {
+        let text = encode(&report()).unwrap();
+        let found: serde_json::Map<String, serde_json::Value> = decode(&text).unwrap();
+        let mut keys: Vec<&str> = found.keys().map(String::as_str).collect();
+        let mut wanted = [
+            "adapter",
+            "device",
+            "threads",
+            "load_ms",
+            "prompt_tokens",
+            "prefill_ms",
+            "prefill_tok_s",
+            "decoded_tokens",
+            "decode_ms",
+            "decode_tok_s",
+            "weight_bytes",
+            "bytes_read_per_token",
+            "dispatches_per_token",
+            "submits_per_token",
+            "readback_bytes_per_token",
+            "gpu_bytes_peak",
+            "wasm_heap_bytes",
+        ];
+        keys.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted);
+        assert_eq!(found["device"], "gpu");
+        assert!(found["gpu_bytes_peak"].is_null());
+    }
+
+    #[test]
+    fn a_load_that_names_no_threads_leaves_their_number_open() {
+        let text = r#"{"id":1,"request":{"do":"load","model":"m","device":"auto"}}"#;
+        let request = Request::Load {
+            model: "m".into(),
+            device: DeviceChoice::Auto,
+            threads: None,
+        };
+        assert_eq!(decode::<Call>(text).unwrap().request, request);
     }
 
     #[test]

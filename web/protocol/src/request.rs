@@ -28,6 +28,8 @@ pub enum Request {
         model: String,
         /// Where to compute.
         device: DeviceChoice,
+        /// Threads on the processor, the engine's own among them; `None`: as many as suit.
+        threads: Option<u32>,
     },
     /// Answer a conversation, streaming `Token`s. Ends with `Finished`.
     Generate {
@@ -37,6 +39,13 @@ pub enum Request {
         max_tokens: u32,
         /// How tokens are picked.
         sampling: Sampling,
+    },
+    /// Measure the loaded model with a prompt and an answer of exactly these lengths. Ends with `Benched`.
+    Bench {
+        /// Tokens of the prompt.
+        prompt_tokens: u32,
+        /// Tokens written after the first one.
+        tokens: u32,
     },
     /// Stop another call, which then ends with `Cancelled` or `Finished`. Ends with `Done`.
     Cancel {

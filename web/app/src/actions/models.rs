@@ -34,7 +34,7 @@ pub fn observe(app: App, client: &Client) {
             total,
             unit,
         } => {
-            if matches!(stage, Stage::Picture | Stage::Reading) {
+            if matches!(stage, Stage::Picture | Stage::Reading | Stage::Measuring) {
                 return;
             }
             let known = app.work.get_untracked().filter(|work| work.stage == *stage);
@@ -191,6 +191,7 @@ async fn load(app: App, client: &Client, id: &str) {
     let request = Request::Load {
         model: id.to_owned(),
         device: DeviceChoice::Auto,
+        threads: None,
     };
     match client.ask(request).await {
         Event::Failed { message, remedy } => {

@@ -1,7 +1,9 @@
-//! The options of `generate`, from a JavaScript object.
+//! The options of `generate` and `bench`, from JavaScript objects.
 
 use js_sys::{Array, JSON, Reflect};
-use outpost_protocol::{Message, Part, Request, Role, Sampling};
+use outpost_protocol::{
+    BENCH_PROMPT_TOKENS, BENCH_TOKENS, DeviceChoice, Message, Part, Request, Role, Sampling,
+};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortSignal, Blob};
@@ -43,6 +45,31 @@ impl Default for Options {
     }
 }
 
+/// `BenchOptions`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Bench {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Tokens written after the first one.
+    pub tokens: u32,
+    /// Where to compute, if it is said.
+    pub device: Option<DeviceChoice>,
+    /// Threads on the processor, if it is said.
+    pub threads: Option<u32>,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self {
+            prompt_tokens: BENCH_PROMPT_TOKENS,
+            tokens: BENCH_TOKENS,
+            device: None,
+            threads: None,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct PlainMessage {
     role: Role,
@@ -54,12 +81,8 @@ struct PlainMessage {
 /// # Errors
 /// A `TypeError` that says what makes no sense.
 pub fn parse(options: &JsValue) -> Result<(Request, Array, Option<AbortSignal>), JsValue> {
-    let wrong = |detail: String| {
-        let error = js_sys::TypeError::new(&detail);
-        let remedy = "Give generate what GenerateOptions describes.";
-        let _ = Reflect::set(&error, &"remedy".into(), &remedy.into());
-        JsValue::from(error)
-    };
+    let wrong =
+        |detail: String| type_error(&detail, "Give generate what GenerateOptions describes.");
     // Pictures and the signal have no JSON form; they are left out here and read one by one below.
     let keep =
         Closure::<dyn Fn(String, JsValue) -> JsValue>::new(|key: String, value: JsValue| match key
@@ -105,6 +128,31 @@ pub fn parse(options: &JsValue) -> Result<(Request, Array, Option<AbortSignal>),
     };
     let signal: Option<AbortSignal> = Reflect::get(options, &"signal".into())?.dyn_into().ok();
     Ok((request, attachments, signal))
+}
+
+/// What `bench` was given; nothing at all is what it does by itself.
+///
+/// # Errors
+/// A `TypeError` that says what makes no sense.
+pub fn parse_bench(options: &JsValue) -> Result<Bench, JsValue> {
+    let wrong = |detail: &str| type_error(detail, "Give bench what BenchOptions describes.");
+    if options.is_undefined() || options.is_null() {
+        return Ok(Bench::default());
+    }
+    let text = JSON::stringify(options)?.as_string();
+    let text = text.ok_or_else(|| wrong("bench takes an object"))?;
+    let bench: Bench =
+        serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))?;
+    if bench.prompt_tokens == 0 || bench.tokens == 0 || bench.threads == Some(0) {
+        return Err(wrong("promptTokens, tokens and threads begin at 1"));
+    }
+    Ok(bench)
+}
+
+fn type_error(detail: &str, remedy: &str) -> JsValue {
+    let error = js_sys::TypeError::new(detail);
+    let _ = Reflect::set(&error, &"remedy".into(), &remedy.into());
+    error.into()
 }
 
 fn to_blob(image: JsValue) -> Result<Blob, JsValue> {

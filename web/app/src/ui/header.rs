@@ -7,7 +7,7 @@ use outpost_protocol::{Adapter, DeviceKind, format};
 
 use super::files::file_input;
 use super::icons::{self, icon};
-use super::{SharedClient, models};
+use super::{SharedClient, models, show_dialog, speed};
 use crate::state::App;
 use crate::{actions, pwa};
 
@@ -105,6 +105,7 @@ fn readout(
 pub fn commands(app: App, client: SharedClient) -> impl IntoView {
     let import = move |files| client.with_value(|client| actions::import(app, client, files));
     let dialog = NodeRef::new();
+    let speed_dialog = NodeRef::new();
     (
         button()
             .class("command")
@@ -127,7 +128,7 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
         button()
             .class("command")
             .attr("type", "button")
-            .on(ev::click, move |_| models::open(dialog))
+            .on(ev::click, move |_| show_dialog(dialog))
             .child((
                 icon(icons::MODELS),
                 span().class("command-name").child("Models"),
@@ -144,6 +145,7 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
                     ))
             })
         },
-        models::dialog(app, client, dialog),
+        models::dialog(app, client, dialog, speed_dialog),
+        speed::dialog(app, client, speed_dialog),
     )
 }

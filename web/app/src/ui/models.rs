@@ -5,28 +5,20 @@ use leptos::html::{Dialog, button, dialog as dialog_element, div, h2, li, p, spa
 use leptos::prelude::*;
 use outpost_protocol::{ModelInfo, format};
 
-use super::SharedClient;
 use super::files::file_input;
 use super::header::{ADD_MODEL_FILES, MODEL_FILES};
 use super::icons::{self, icon};
+use super::{SharedClient, close_dialog, speed};
 use crate::actions;
 use crate::state::App;
 
-/// Shows the dialog.
-pub fn open(dialog: NodeRef<Dialog>) {
-    if let Some(dialog) = dialog.get_untracked() {
-        let _ = dialog.show_modal();
-    }
-}
-
-fn close(dialog: NodeRef<Dialog>) {
-    if let Some(dialog) = dialog.get_untracked() {
-        dialog.close();
-    }
-}
-
 /// The dialog, closed.
-pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl IntoView {
+pub fn dialog(
+    app: App,
+    client: SharedClient,
+    node: NodeRef<Dialog>,
+    speed_dialog: NodeRef<Dialog>,
+) -> impl IntoView {
     let list = move || {
         let models = app.models.get();
         let rows: Vec<_> = models
@@ -38,8 +30,12 @@ pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl Int
             false => ul().class("model-list").child(rows).into_any(),
         }
     };
+    let measure = move |_| {
+        close_dialog(node);
+        speed::open(app, client, speed_dialog);
+    };
     let add = move |files| {
-        close(node);
+        close_dialog(node);
         client.with_value(|client| actions::import(app, client, files));
     };
     dialog_element().class("dialog").node_ref(node).attr("aria-labelledby", "models-title").child((
@@ -49,10 +45,19 @@ pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl Int
                 .class("quiet")
                 .attr("type", "button")
                 .attr("aria-label", "Close")
-                .on(ev::click, move |_| close(node))
+                .on(ev::click, move |_| close_dialog(node))
                 .child(icon(icons::CLOSE)),
         )),
         list,
+        p().child(
+            button()
+                .class("link")
+                .attr("type", "button")
+                .attr("data-testid", "measure")
+                .attr("disabled", move || (!actions::can_measure(app)).then_some(""))
+                .on(ev::click, measure)
+                .child("Measure speed"),
+        ),
         h2().child("Add MedGemma"),
         p().child(
             "Google gives it to those who accept its terms. Fetch two files there, and choose both together:",
@@ -80,7 +85,7 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
     };
     let free = move || app.answering.get().is_none() && !app.state.get().is_busy();
     let choose = move |_| {
-        close(node);
+        close_dialog(node);
         client.with_value(|client| id.with_value(|id| actions::use_model(app, client, id)));
     };
     let asked = RwSignal::new(false);

@@ -3,7 +3,6 @@
 use leptos::ev;
 use leptos::html::{button, p, span};
 use leptos::prelude::*;
-use outpost_protocol::DeviceKind;
 
 use crate::pwa;
 use crate::state::App;
@@ -24,12 +23,10 @@ pub fn notices(app: App) -> impl IntoView {
         }
     };
     let processor = move || {
-        let why = app.adapter.with(|adapter| {
-            let adapter = adapter
-                .as_ref()
-                .filter(|adapter| adapter.kind == DeviceKind::Cpu)?;
-            Some(adapter.why_not_gpu.clone().unwrap_or_default())
-        });
+        // A processor that was measured to be the faster one needs no excuse.
+        let why = app
+            .adapter
+            .with(|adapter| adapter.as_ref().and_then(|a| a.why_not_gpu.clone()));
         why.map(|why| {
             p().class("notice")
                 .child((why, " Answers come from the processor, which is slower."))

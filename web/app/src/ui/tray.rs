@@ -95,6 +95,7 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Loading => "Loading the model",
         Stage::Picture => "Looking at the picture",
         Stage::Reading => "Reading",
+        Stage::Measuring => "Measuring the speed",
     }
 }
 
