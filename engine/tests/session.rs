@@ -26,6 +26,7 @@ fn model_in_chunks(context_tokens: usize, chunk_tokens: usize, eyes: bool) -> En
         context_tokens,
         chunk_tokens,
         cache: None,
+        ..EngineOptions::default()
     };
     engine_with(
         &folder.join("model-f32.gguf"),

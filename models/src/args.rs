@@ -12,9 +12,13 @@ use outpost_engine::weights::BlockType;
 #[derive(Debug, Parser)]
 #[command(name = "outpost", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// Where to compute: `auto` takes the GPU where there is one, else the CPU, and says which
+    /// Where to compute: `auto` measures which is faster, and says which it took
     #[arg(long, global = true, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
+
+    /// Threads that compute on the CPU, this one among them: as many as there are cores unless given
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
 
     /// What to do.
     #[command(subcommand)]

@@ -1,12 +1,11 @@
 //! `outpost bench`: how fast, and with how much memory and traffic.
 
-use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::session::{Event, Flow, Stats};
 use serde_json::{Map, Value, json};
 
 use crate::args::BenchArgs;
 use crate::error::{Error, Result};
-use crate::load;
+use crate::load::{self, Compute};
 use crate::output;
 
 /// Keys that are always printed; null where the engine or its device does not count them.
@@ -20,10 +19,10 @@ const COUNTERS: [&str; 6] = [
 ];
 
 /// Measures, and prints rates and counters.
-pub fn run(args: &BenchArgs, device: DeviceChoice) -> Result<()> {
-    let mut loaded = load::engine(&args.model, device)?;
+pub fn run(args: &BenchArgs, compute: Compute) -> Result<()> {
+    let mut loaded = load::engine(&args.model, compute)?;
     let failed = || Error::of(&args.model.model);
-    let mut on_event = |_: Event| Flow::Continue;
+    let mut on_event = async |_: Event| Flow::Continue;
     let measuring = loaded.engine.bench(
         args.prompt_tokens,
         args.tokens,
@@ -42,6 +41,7 @@ pub fn run(args: &BenchArgs, device: DeviceChoice) -> Result<()> {
     let mut report = Map::new();
     report.insert("adapter".to_owned(), json!(stats.adapter));
     report.insert("device".to_owned(), json!(stats.device));
+    report.insert("threads".to_owned(), json!(stats.threads));
     report.insert("load_ms".to_owned(), json!(loaded.load_ms));
     if let Ok(Value::Object(measured)) = serde_json::to_value(&measured) {
         report.extend(measured);

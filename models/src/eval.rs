@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 
 use outpost_engine::image::RgbImage;
-use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Event, Flow, Request};
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::args::EvalArgs;
 use crate::error::{Error, Result};
-use crate::load::{self, Loaded};
+use crate::load::{self, Compute, Loaded};
 use crate::output;
 
 /// One line of the questions.
@@ -65,10 +64,10 @@ struct Report {
 }
 
 /// Asks every question, greedily, and prints the share of right answers for each task.
-pub fn run(args: &EvalArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &EvalArgs, compute: Compute) -> Result<()> {
     let questions = read(&args.questions)?;
     let folder = args.questions.parent().unwrap_or(Path::new(""));
-    let mut loaded = load::engine(&args.model, device)?;
+    let mut loaded = load::engine(&args.model, compute)?;
     let mut report = Report::default();
     for (index, question) in questions.iter().enumerate() {
         let pictures = match &question.image {

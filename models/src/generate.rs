@@ -5,7 +5,6 @@ use outpost_clinic::{Localisation, ct, thinking};
 use outpost_engine::chat::Conversation;
 use outpost_engine::error::Error as EngineError;
 use outpost_engine::image::{RgbImage, pad_to_square};
-use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Event, FinishReason, Flow, Request};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use serde_json::Value;
 use crate::args::{GenerateArgs, ImageOrder};
 use crate::bench::counter;
 use crate::error::{Error, Result};
-use crate::load::{self, Loaded};
+use crate::load::{self, Compute, Loaded};
 use crate::output;
 
 #[derive(Serialize)]
@@ -58,7 +57,7 @@ struct Asked {
 }
 
 /// Prints the answer; what the model thinks before it goes to stderr.
-pub fn run(args: &GenerateArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &GenerateArgs, compute: Compute) -> Result<()> {
     let Asked {
         conversation,
         pictures,
@@ -76,7 +75,7 @@ pub fn run(args: &GenerateArgs, device: DeviceChoice) -> Result<()> {
         },
     };
     request.sampler.validate()?;
-    let mut loaded = load::engine(&args.model, device)?;
+    let mut loaded = load::engine(&args.model, compute)?;
     if !args.ct.is_empty() {
         check_series(&loaded, &request.conversation)?;
     }

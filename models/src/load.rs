@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use outpost_clinic::ct::{self, Windows};
 use outpost_clinic::dicom;
@@ -9,13 +10,14 @@ use outpost_engine::chat::{Conversation, Message, Part, Role};
 use outpost_engine::error::Error as EngineError;
 use outpost_engine::image::{self, RgbImage};
 use outpost_engine::kernels::{DeviceChoice, DeviceKind};
-use outpost_engine::ports::Clock;
+use outpost_engine::ports::{Clock, Helpers};
 use outpost_engine::session::{Engine, EngineOptions};
 use outpost_engine::tokenizer::Tokenizer;
 use serde::Deserialize;
 
 use crate::args::ModelArgs;
 use crate::error::{Error, Result};
+use crate::helpers::Threads;
 use crate::output::{HostClock, Percent};
 use crate::source::Model;
 
@@ -35,16 +37,39 @@ pub struct Loaded {
     pub clock: HostClock,
 }
 
+/// What computes.
+#[derive(Debug, Clone, Copy)]
+pub struct Compute {
+    /// Which device.
+    pub device: DeviceChoice,
+    /// Threads on the CPU; as many as there are cores if not given.
+    pub threads: Option<usize>,
+}
+
+impl Compute {
+    /// Threads beside this one. A GPU needs none.
+    fn helpers(self) -> Option<Rc<dyn Helpers>> {
+        let threads = match (self.device, self.threads) {
+            (DeviceChoice::Gpu, _) => return None,
+            (_, Some(threads)) => Threads::spawn(threads - 1),
+            (_, None) => Threads::for_this_machine(),
+        };
+        Some(Rc::new(threads))
+    }
+}
+
 /// Loads the model, and tells on stderr which device computes.
-pub fn engine(args: &ModelArgs, device: DeviceChoice) -> Result<Loaded> {
+pub fn engine(args: &ModelArgs, compute: Compute) -> Result<Loaded> {
     let clock = HostClock::start();
     let model = Model::open(&args.model, args.mmproj.as_deref())?;
     let mut progress = Percent::of("loading");
     let tokenizer =
         Tokenizer::from_metadata(model.text.metadata()).map_err(Error::of(&args.model))?;
     let options = EngineOptions {
-        device,
+        device: compute.device,
+        helpers: compute.helpers(),
         context_tokens: args.context_tokens,
+        clock: Some(Rc::new(clock.clone())),
         ..EngineOptions::default()
     };
     let engine = pollster::block_on(Engine::load_with(
@@ -60,7 +85,14 @@ pub fn engine(args: &ModelArgs, device: DeviceChoice) -> Result<Loaded> {
         DeviceKind::Gpu => "GPU",
         DeviceKind::Cpu => "CPU",
     };
-    eprintln!("computing on the {kind}: {}", engine.stats().adapter);
+    let threads = match (engine.stats().device, engine.stats().threads) {
+        (DeviceKind::Cpu, threads) if threads > 1 => format!(", {threads} threads"),
+        _ => String::new(),
+    };
+    eprintln!(
+        "computing on the {kind}: {}{threads}",
+        engine.stats().adapter
+    );
     Ok(Loaded {
         engine,
         load_ms: clock.now_ms(),

@@ -1,18 +1,18 @@
 //! `outpost logits`: the scores of every next token at every position.
 
 use outpost_engine::image::RgbImage;
-use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::session::Engine;
 
 use crate::args::{InputArgs, TensorArgs};
 use crate::error::Result;
+use crate::load::Compute;
 use crate::tensors::{self, Tensor};
 use crate::{load, output};
 
 /// Writes `tokens` i32 `[n]` and `logits` f32 [n, vocab].
-pub fn run(args: &TensorArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &TensorArgs, compute: Compute) -> Result<()> {
     let pictures = load::pictures(&args.images)?;
-    let mut engine = load::engine(&args.model, device)?.engine;
+    let mut engine = load::engine(&args.model, compute)?.engine;
     let tokens = tokens(&engine, &args.input, &pictures)?;
     let logits = pollster::block_on(engine.logits(&tokens, &pictures))?;
     let vocabulary = logits.len() / tokens.len().max(1);

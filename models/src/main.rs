@@ -8,6 +8,7 @@ mod bench;
 mod error;
 mod eval;
 mod generate;
+mod helpers;
 mod inspect;
 mod load;
 mod logits;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use args::{Cli, Command};
 use clap::Parser;
 use error::Result;
+use load::Compute;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -48,7 +50,10 @@ fn quieten_mesa() {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let device = cli.device.into();
+    let device = Compute {
+        device: cli.device.into(),
+        threads: cli.threads,
+    };
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
         Command::Tokenize(args) => tokenize::run(args),

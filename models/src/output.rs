@@ -44,6 +44,7 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 /// The time since the command began.
+#[derive(Clone)]
 pub struct HostClock(Instant);
 
 impl HostClock {

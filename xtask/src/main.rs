@@ -1,5 +1,6 @@
 //! `cargo xtask`: every chore of this workspace. Each command does its own set-up and says what it does.
 
+mod bench;
 mod build;
 mod error;
 mod fuzz;
@@ -34,6 +35,14 @@ cargo xtask scale [--shape NAME] [--types MIX]          measure the page with a 
                   [--tokens N] [--no-image]             tokens of the answer (16); without a picture
                   [--device gpu|cpu] [--keep]           the native engine's device (cpu); keep the browser's profile
                   [--json FILE]                         write the figures to a file too
+cargo xtask bench [--native] [--browser] [--kernels]    measure the engine beside llama.cpp, wllama and ONNX Runtime Web;
+                  [--shape NAME] [--types MIX]          the model (270m, q4_0)
+                  [--model FILE]                        another model's file
+                  [--prompt-tokens N] [--tokens N]      a prompt (128) and tokens after the first (32)
+                  [--threads N,N] [--devices cpu,gpu]   each of these numbers of threads (1,2); native devices (both)
+                  [--positions N,N]                     natively, tokens behind prompts of these lengths as well
+                  [--rounds N] [--no-build]             times that everything is measured (5); as it was built before
+                  [--json FILE]                         write the figures to a file too
 cargo xtask setup                                       only install what building and testing need";
 
 /// What the command line asks for.
@@ -44,6 +53,7 @@ enum Task {
     Test(test::Options),
     Fuzz(fuzz::Options),
     Scale(scale::Options),
+    Bench(bench::Options),
     Tidy,
     Setup,
     Help,
@@ -78,6 +88,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => test::run(&places, &options),
         Task::Fuzz(options) => fuzz::run(&places, &options),
         Task::Scale(options) => scale::run(&places, &options),
+        Task::Bench(options) => bench::run(&places, &options),
         Task::Tidy => tidy::run(&places),
         Task::Setup => setup::everything(&places),
         Task::Help => Ok(()),
@@ -162,6 +173,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, lexopt::Erro
             }
             Ok(Task::Scale(options))
         }
+        "bench" => bench::Options::parse(&mut parser).map(Task::Bench),
         "tidy" | "setup" => match parser.next()? {
             None if command == "setup" => Ok(Task::Setup),
             None => Ok(Task::Tidy),
@@ -244,6 +256,9 @@ mod tests {
             "test x",
             "serve --port many",
             "tidy --now",
+            "bench --threads 1,two",
+            "bench --rounds 0",
+            "bench --devices npu",
             "fuzz gguf",
             "fuzz --seconds long",
         ] {

@@ -4,7 +4,7 @@
 //! (`models/src/bin/shape_true`). What it answers means nothing, and must be the same as natively, token by token. Files stay
 //! in the cache; the browser's own copy goes when it is done.
 
-mod files;
+pub mod files;
 mod picture;
 
 use std::path::{Path, PathBuf, absolute};
@@ -128,7 +128,8 @@ fn unusable(error: std::io::Error) -> Failure {
     Failure::new(format!("a path cannot be made absolute: {error}"))
 }
 
-fn build_generator(places: &Places) -> Result<()> {
+/// Builds `outpost` and `shape-true`.
+pub fn build_generator(places: &Places) -> Result<()> {
     let packages = NATIVE_PACKAGES.iter().flat_map(|package| ["-p", package]);
     Run::cargo(places)?
         .arg("build")

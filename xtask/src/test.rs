@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::build::{self, NATIVE_PACKAGES, PAGE_PACKAGES, WORKER_PACKAGES};
+use crate::build::{self, NATIVE_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES};
 use crate::error::{Failure, Result};
 use crate::places::Places;
 use crate::process::Run;
@@ -14,7 +14,7 @@ use crate::setup::{self, CHROMIUM_FLAGS, WasmToolchain};
 use crate::tidy;
 
 /// Native crates without burn.
-const SMALL_PACKAGES: [&str; 2] = ["outpost-protocol", "xtask"];
+const SMALL_PACKAGES: [&str; 3] = ["outpost-protocol", "outpost-thread", "xtask"];
 
 /// Seconds that a test in the browser may take: software WebGPU compiles its pipelines slowly.
 const BROWSER_TEST_TIMEOUT_S: &str = "900";
@@ -188,7 +188,7 @@ fn native_tests(places: &Places, _: &Options) -> Result<()> {
 
 fn clippy_wasm(places: &Places, _: &Options) -> Result<()> {
     let toolchain = setup::for_page(places)?;
-    for packages in [&WORKER_PACKAGES[..], &PAGE_PACKAGES] {
+    for packages in [&WORKER_PACKAGES[..], &PAGE_PACKAGES, &THREAD_PACKAGES] {
         lint_wasm(places, &toolchain, packages)?;
     }
     Ok(())

@@ -1,13 +1,18 @@
 //! The device that computes: a GPU through wgpu, or burn's CPU backend.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
+use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
 use serde::{Deserialize, Serialize};
 
 use super::gpu::counters::TASKS_MAX;
+use super::params::Tuning;
+use super::simd::Level;
 use crate::error::{Error, Result};
+use crate::ports::Helpers;
 
 /// Which device to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -44,14 +49,23 @@ impl fmt::Display for DeviceKind {
 /// An opened device with what the kernels need to know about it.
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
+    opened: Opened,
+    /// Threads beside this one, on the processor.
+    helpers: Option<Rc<dyn Helpers>>,
+}
+
+/// What does not change after a device was opened.
+#[derive(Debug, Clone)]
+struct Opened {
     burn: Device,
     kind: DeviceKind,
     adapter: String,
-    threads_per_row: usize,
+    software: bool,
+    tuning: Tuning,
 }
 
 /// wgpu allows one initialisation in a process; later engines share it.
-static GPU: OnceLock<Result<ComputeDevice>> = OnceLock::new();
+static GPU: OnceLock<Result<Opened>> = OnceLock::new();
 
 impl ComputeDevice {
     /// Opens the chosen device. Only [`DeviceChoice::Gpu`] fails where there is no GPU.
@@ -72,40 +86,109 @@ impl ComputeDevice {
 
     fn cpu() -> Self {
         Self {
-            burn: Device::flex(),
-            kind: DeviceKind::Cpu,
-            adapter: "CPU".to_owned(),
-            threads_per_row: 1,
+            opened: Opened {
+                burn: Device::flex(),
+                kind: DeviceKind::Cpu,
+                adapter: "CPU".to_owned(),
+                software: true,
+                tuning: Tuning {
+                    threads_per_row: 1,
+                    level: Some(Level::detect()),
+                },
+            },
+            helpers: None,
         }
     }
 
     #[cfg(not(target_family = "wasm"))]
     async fn gpu() -> Result<Self> {
-        GPU.get_or_init(|| {
-            Self::opened(
-                Device::wgpu_options()
-                    .tasks_max(TASKS_MAX)
-                    .init_with_setup(),
-            )
-        })
-        .clone()
+        let options = Device::wgpu_options().tasks_max(TASKS_MAX);
+        let opened = GPU.get_or_init(|| Opened::gpu(options.init_with_setup()));
+        Ok(Self::without_helpers(opened.clone()?))
     }
 
     #[cfg(target_family = "wasm")]
     async fn gpu() -> Result<Self> {
         if let Some(opened) = GPU.get() {
-            return opened.clone();
+            return Ok(Self::without_helpers(opened.clone()?));
         }
-        let opened = Device::wgpu_options()
-            .tasks_max(TASKS_MAX)
-            .init_with_setup_async()
-            .await;
-        GPU.get_or_init(|| Self::opened(opened)).clone()
+        let options = Device::wgpu_options().tasks_max(TASKS_MAX);
+        let opened = options.init_with_setup_async().await;
+        let opened = GPU.get_or_init(|| Opened::gpu(opened));
+        Ok(Self::without_helpers(opened.clone()?))
     }
 
-    fn opened(
-        opened: Result<(Device, burn::tensor::wgpu::WgpuSetup), burn::tensor::wgpu::WgpuInitError>,
-    ) -> Result<Self> {
+    fn without_helpers(opened: Opened) -> Self {
+        Self {
+            opened,
+            helpers: None,
+        }
+    }
+    /// The device for burn's tensors.
+    pub fn burn(&self) -> &Device {
+        &self.opened.burn
+    }
+
+    /// GPU or CPU.
+    pub fn kind(&self) -> DeviceKind {
+        self.opened.kind
+    }
+
+    /// The adapter's own name.
+    pub fn adapter(&self) -> &str {
+        &self.opened.adapter
+    }
+
+    /// Whether a processor does the work, as a GPU or as itself.
+    pub fn is_software(&self) -> bool {
+        self.opened.software
+    }
+
+    /// How products are worked out.
+    pub fn tuning(&self) -> Tuning {
+        self.opened.tuning
+    }
+
+    /// The same device with products worked out in another way, to test every variant.
+    pub fn with_tuning(&self, tuning: Tuning) -> Self {
+        let mut device = self.clone();
+        device.opened.tuning = tuning;
+        device
+    }
+
+    /// Threads beside this one that hold rows of matrices.
+    pub fn helpers(&self) -> Option<&Rc<dyn Helpers>> {
+        self.helpers.as_ref()
+    }
+
+    /// The same device with threads beside this one. A GPU needs none.
+    pub fn with_helpers(&self, helpers: Option<Rc<dyn Helpers>>) -> Self {
+        Self {
+            opened: self.opened.clone(),
+            helpers: helpers.filter(|_| self.kind() == DeviceKind::Cpu),
+        }
+    }
+
+    /// Threads that compute on the processor.
+    pub fn threads(&self) -> usize {
+        1 + self.helpers().map_or(0, |helpers| helpers.count())
+    }
+
+    /// Bytes that the GPU's allocator has reserved, unused pages among them; `None` on the CPU.
+    pub fn reserved_bytes(&self) -> Option<u64> {
+        match self.opened.kind {
+            DeviceKind::Gpu => self
+                .opened
+                .burn
+                .memory_pool_usage()
+                .map(|usage| usage.bytes_reserved),
+            DeviceKind::Cpu => None,
+        }
+    }
+}
+
+impl Opened {
+    fn gpu(opened: Result<(Device, WgpuSetup), WgpuInitError>) -> Result<Self> {
         use burn::tensor::wgpu::wgpu::DeviceType;
         let (burn, setup) = opened.map_err(|error| Error::Device {
             device: "GPU".to_owned(),
@@ -126,48 +209,13 @@ impl ComputeDevice {
             burn,
             kind: DeviceKind::Gpu,
             adapter: name,
-            // Barriers are dear where threads are emulated; on a GPU neighbours should read neighbours.
-            threads_per_row: if software { 1 } else { 16 },
+            software,
+            tuning: Tuning {
+                // Barriers are dear where threads are emulated; on a GPU neighbours should read neighbours.
+                threads_per_row: if software { 1 } else { 16 },
+                level: None,
+            },
         })
-    }
-
-    /// The device for burn's tensors.
-    pub fn burn(&self) -> &Device {
-        &self.burn
-    }
-
-    /// GPU or CPU.
-    pub fn kind(&self) -> DeviceKind {
-        self.kind
-    }
-
-    /// The adapter's own name.
-    pub fn adapter(&self) -> &str {
-        &self.adapter
-    }
-
-    /// Threads that share one row of a matrix; a power of two, at most 64.
-    pub fn threads_per_row(&self) -> usize {
-        self.threads_per_row
-    }
-
-    /// The same device with another work split, to test every variant of a kernel.
-    pub fn with_threads_per_row(&self, threads_per_row: usize) -> Self {
-        Self {
-            threads_per_row,
-            ..self.clone()
-        }
-    }
-
-    /// Bytes that the GPU's allocator has reserved, unused pages among them; `None` on the CPU.
-    pub fn reserved_bytes(&self) -> Option<u64> {
-        match self.kind {
-            DeviceKind::Gpu => self
-                .burn
-                .memory_pool_usage()
-                .map(|usage| usage.bytes_reserved),
-            DeviceKind::Cpu => None,
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The operations on burn's CPU backend: its tensors handed to [`super::cpu`] as slices.
 
+use std::cell::Cell;
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
@@ -8,26 +10,39 @@ use super::cpu::{attention, candidates, elementwise, heads, linear, norm};
 use super::ops::EngineOps;
 use super::params::{
     Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
-    NormParams, PoolParams, StepParams,
+    NormParams, PoolParams, StepParams, Tuning,
 };
+use super::simd::{self, Activations, Level};
 
-/// Calls `body` with the elements of a contiguous f32 tensor.
-fn floats(tensor: &FlexTensor) -> &[f32] {
+thread_local! {
+    /// Which vector instructions this thread's operations use, products apart, which say so themselves; `None` for the
+    /// plain reference.
+    static LEVEL: Cell<Option<Level>> = Cell::new(Some(Level::detect()));
+}
+
+/// Has this thread's operations use these vector instructions, or none.
+pub fn use_level(level: Option<Level>) {
+    LEVEL.set(level);
+}
+
+/// The elements of a contiguous f32 tensor.
+pub fn floats(tensor: &FlexTensor) -> &[f32] {
     // Every tensor the engine makes is contiguous; an empty slice would fail loudly in the shape checks.
     tensor.as_slice::<f32>().unwrap_or(&[])
 }
 
 /// Words that are no numbers for burn.
-fn words(tensor: &FlexTensor) -> &[u32] {
+pub fn words(tensor: &FlexTensor) -> &[u32] {
     bytemuck::cast_slice(tensor.as_slice::<i32>().unwrap_or(&[]))
 }
 
 /// The packed bytes of a weight.
-fn bytes(tensor: &FlexTensor) -> &[u8] {
+pub fn bytes(tensor: &FlexTensor) -> &[u8] {
     bytemuck::cast_slice(words(tensor))
 }
 
-fn from_floats(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+/// A tensor of these elements, row by row.
+pub fn from_floats(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     let bytes = burn::tensor::Bytes::from_elems(values);
     FlexTensor::new(
         bytes,
@@ -42,9 +57,10 @@ impl EngineOps for Flex {
         weights: IntTensor<Self>,
         mut y: FloatTensor<Self>,
         params: LinearParams,
-        _threads_per_row: usize,
+        tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear(floats(&x), bytes(&weights), y.storage_mut::<f32>(), &params);
+        let (x, weights) = (floats(&x), bytes(&weights));
+        product(x, weights, y.storage_mut::<f32>(), &params, tuning);
         y
     }
 
@@ -53,10 +69,10 @@ impl EngineOps for Flex {
         weights: IntTensor<Self>,
         mut y: FloatTensor<Self>,
         params: LinearParams,
-        _threads_per_row: usize,
+        tuning: Tuning,
     ) -> FloatTensor<Self> {
         let mut both = vec![0.0; params.out_cols];
-        linear::linear(floats(&x), bytes(&weights), &mut both, &params);
+        product(floats(&x), bytes(&weights), &mut both, &params, tuning);
         y.storage_mut::<f32>()
             .copy_from_slice(&geglu(&both, both.len()));
         y
@@ -91,7 +107,7 @@ impl EngineOps for Flex {
         weight: FloatTensor<Self>,
         params: NormParams,
     ) -> FloatTensor<Self> {
-        let y = norm::rms_norm(floats(&x), floats(&weight), None, &params);
+        let y = rms_norm(floats(&x), floats(&weight), None, &params);
         from_floats(y, &[params.rows, params.cols])
     }
 
@@ -103,8 +119,8 @@ impl EngineOps for Flex {
         params: NormParams,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let residual = Some(floats(&residual));
-        let sum = norm::rms_norm(floats(&x), floats(&weight), residual, &params);
-        let y = norm::rms_norm(&sum, floats(&next_weight), None, &params);
+        let sum = rms_norm(floats(&x), floats(&weight), residual, &params);
+        let y = rms_norm(&sum, floats(&next_weight), None, &params);
         let shape = [params.rows, params.cols];
         (from_floats(sum, &shape), from_floats(y, &shape))
     }
@@ -115,7 +131,11 @@ impl EngineOps for Flex {
         bias: FloatTensor<Self>,
         params: NormParams,
     ) -> FloatTensor<Self> {
-        let y = norm::layer_norm(floats(&x), floats(&weight), floats(&bias), &params);
+        let (x, weight, bias) = (floats(&x), floats(&weight), floats(&bias));
+        let y = match LEVEL.get() {
+            Some(level) => simd::layer_norm(level, x, weight, bias, &params),
+            None => norm::layer_norm(x, weight, bias, &params),
+        };
         from_floats(y, &[params.rows, params.cols])
     }
 
@@ -134,6 +154,10 @@ impl EngineOps for Flex {
             bytemuck::cast_slice_mut(keys.storage_mut::<i32>()),
             bytemuck::cast_slice_mut(values.storage_mut::<i32>()),
             &params,
+            |x, weight, table, rope| match LEVEL.get() {
+                Some(level) => simd::head_norm_rope(level, x, weight, table, rope),
+                None => norm::head_norm_rope(x, weight, table, rope),
+            },
         );
         let q = from_floats(q, &[params.tokens, params.heads * params.head_dim]);
         (q, keys, values)
@@ -190,7 +214,15 @@ impl EngineOps for Flex {
         v: FloatTensor<Self>,
         params: AttentionParams,
     ) -> FloatTensor<Self> {
-        let out = attention::attention(floats(&q), floats(&k), floats(&v), &params);
+        let (q, k, v) = (floats(&q), floats(&k), floats(&v));
+        let out = match LEVEL.get() {
+            Some(level) => {
+                let mut out = vec![0.0; q.len()];
+                simd::attention(level, q, k, v, &mut out, &params);
+                out
+            }
+            None => attention::attention(q, k, v, &params),
+        };
         from_floats(out, &[params.tokens, params.heads * params.head_dim])
     }
 
@@ -201,11 +233,21 @@ impl EngineOps for Flex {
         params: AttentionParams,
         cache: CacheType,
     ) -> FloatTensor<Self> {
-        let (k, v) = (
-            elementwise::stored_floats(words(&k), cache),
-            elementwise::stored_floats(words(&v), cache),
-        );
-        let out = attention::attention(floats(&q), &k, &v, &params);
+        let (q, k, v) = (floats(&q), words(&k), words(&v));
+        let out = match LEVEL.get() {
+            Some(level) => {
+                let mut out = vec![0.0; q.len()];
+                simd::cached_attention(level, q, k, v, &mut out, &params, cache);
+                out
+            }
+            None => {
+                let (k, v) = (
+                    elementwise::stored_floats(k, cache),
+                    elementwise::stored_floats(v, cache),
+                );
+                attention::attention(q, &k, &v, &params)
+            }
+        };
         from_floats(out, &[params.tokens, params.heads * params.head_dim])
     }
 
@@ -220,7 +262,10 @@ impl EngineOps for Flex {
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        let y = elementwise::bias_activation(floats(&x), floats(&bias), activation);
+        let y = match LEVEL.get() {
+            Some(level) => simd::bias_activation(level, floats(&x), floats(&bias), activation),
+            None => elementwise::bias_activation(floats(&x), floats(&bias), activation),
+        };
         from_floats(y, &x.layout().shape().to_vec())
     }
 
@@ -240,12 +285,37 @@ impl EngineOps for Flex {
     }
 }
 
+/// x: [tokens, cols], y: [tokens, out_cols], of which the piece's columns are written.
+pub fn product(x: &[f32], weights: &[u8], y: &mut [f32], p: &LinearParams, tuning: Tuning) {
+    match tuning.level {
+        Some(level) => {
+            let x = match p.block.is_dense() {
+                true => Activations::floats(level, x, p.tokens, p.cols),
+                false => Activations::with_level(level, x, p.tokens, p.cols),
+            };
+            simd::linear_with(&x, weights, y, p);
+        }
+        None => linear::linear(x, weights, y, p),
+    }
+}
+
 /// gate_up: [tokens, width], gates first -> [tokens, width / 2]
 fn geglu(gate_up: &[f32], width: usize) -> Vec<f32> {
     let rows = gate_up.chunks_exact(width.max(1));
     rows.flat_map(|row| {
         let (gate, up) = row.split_at(width / 2);
-        elementwise::geglu(gate, up)
+        match LEVEL.get() {
+            Some(level) => simd::geglu(level, gate, up),
+            None => elementwise::geglu(gate, up),
+        }
     })
     .collect()
+}
+
+/// x, residual: [rows, cols], weight: `[cols]` -> [rows, cols]
+fn rms_norm(x: &[f32], weight: &[f32], residual: Option<&[f32]>, p: &NormParams) -> Vec<f32> {
+    match LEVEL.get() {
+        Some(level) => simd::rms_norm(level, x, weight, residual, p),
+        None => norm::rms_norm(x, weight, residual, p),
+    }
 }

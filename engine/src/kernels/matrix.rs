@@ -1,12 +1,14 @@
 //! A weight matrix in its stored bits, in pieces that every device can bind.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use burn::tensor::{DType, Int, Shape, Tensor, TensorData};
 
 use super::device::ComputeDevice;
+use super::lent_rows::LentRows;
 use super::ops::EngineOps;
-use super::params::{EmbedParams, LinearParams, Planes};
+use super::params::{EmbedParams, LinearParams, Planes, Tuning};
 use super::tensor::geglu;
 use crate::error::{Error, Result};
 use crate::weights::{BlockType, Part, TensorInfo, WeightSource};
@@ -19,17 +21,26 @@ pub const PIECE_BYTES: u64 = 64 << 20;
 /// Pieces start at a multiple of this many rows, so that each part of them begins on a whole word.
 const ROW_STEP: u64 = 64;
 
+/// Fewest bytes of a matrix whose rows are shared with other threads: waking them takes as long as reading some of this.
+const LEAST_LENT_BYTES: u64 = 128 << 10;
+
 /// Parts of a piece begin at multiples of this many bytes.
 const QUAD_BYTES: u64 = 16;
 
 /// Rows of a matrix on the device: [rows, cols] in the packed layout, part after part.
 #[derive(Debug, Clone)]
 struct Piece {
-    block: BlockType,
-    first_row: usize,
-    rows: usize,
+    span: RowSpan,
     words: Tensor<1, Int>,
-    planes: Planes,
+}
+
+/// Which rows a piece has, and how they lie in its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowSpan {
+    pub block: BlockType,
+    pub first_row: usize,
+    pub rows: usize,
+    pub planes: Planes,
 }
 
 /// A weight matrix [rows, cols].
@@ -38,8 +49,10 @@ pub struct Matrix {
     rows: usize,
     cols: usize,
     pieces: Vec<Piece>,
+    /// The rows that other threads hold.
+    lent: Option<Rc<LentRows>>,
     bytes: u64,
-    threads_per_row: usize,
+    tuning: Tuning,
     // Empty tensors are made on it.
     device: burn::tensor::Device,
 }
@@ -54,6 +67,27 @@ impl Matrix {
         Self::load_stacked(source, &[info], device, PIECE_BYTES)
     }
 
+    /// [`load`](Self::load) for [`linear_transposed`](Self::linear_transposed), which needs all rows in one piece.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for a matrix of more than `PIECE_BYTES`.
+    pub fn load_whole(
+        source: &dyn WeightSource,
+        info: &TensorInfo,
+        device: &ComputeDevice,
+    ) -> Result<Self> {
+        let alone = device.with_helpers(None);
+        let matrix = Self::load_stacked(source, &[info], &alone, PIECE_BYTES)?;
+        match matrix.pieces.len() {
+            1 => Ok(matrix),
+            _ => Err(Error::LimitExceeded {
+                what: format!("the size of tensor `{}` in bytes", info.name),
+                value: matrix.bytes,
+                limit: PIECE_BYTES,
+            }),
+        }
+    }
+
     /// Copies stored matrices of equal width to the device as one, the rows of each below those of the one before.
     /// Neighbours of one type share pieces. A piece has at most `piece_bytes`, but 64 rows at least.
     pub fn load_stacked(
@@ -63,6 +97,10 @@ impl Matrix {
         piece_bytes: u64,
     ) -> Result<Self> {
         let cols = infos.first().map_or(0, |info| info.cols());
+        let bytes = infos.iter().map(|info| info.stored_bytes()).sum::<u64>();
+        let lendable = device.helpers().filter(|_| bytes >= LEAST_LENT_BYTES);
+        let threads = lendable.map_or(1, |helpers| 1 + helpers.count());
+        let mut lent = lendable.map(LentRows::new);
         let mut pieces = Vec::new();
         let mut bytes = 0;
         let mut rows = 0;
@@ -70,13 +108,20 @@ impl Matrix {
             let stack = Stack { infos: stack, cols };
             let stack_rows = stack.rows();
             let step = (piece_bytes / stack.bytes_of(ROW_STEP).max(1)).max(1) * ROW_STEP;
+            // Each thread gets as many rows of each stack.
+            let share = stack_rows.div_ceil(threads as u64);
+            let share = share.next_multiple_of(ROW_STEP);
             let mut first_row = 0;
             while first_row < stack_rows {
-                let range = first_row..(first_row + step).min(stack_rows);
-                first_row = range.end;
-                let piece = stack.load(source, device, range, rows)?;
-                bytes += 4 * piece.words.dims()[0] as u64;
-                pieces.push(piece);
+                let owner = first_row / share;
+                let end = (first_row + step).min((owner + 1) * share).min(stack_rows);
+                let (span, buffer) = stack.read(source, first_row..end, rows)?;
+                first_row = end;
+                bytes += buffer.len() as u64;
+                match (&mut lent, to_usize(owner)?.checked_sub(1)) {
+                    (Some(lent), Some(helper)) => lent.keep(helper, span, &buffer)?,
+                    _ => pieces.push(Piece::new(span, buffer, device)),
+                }
             }
             rows += stack_rows;
         }
@@ -84,8 +129,9 @@ impl Matrix {
             rows: to_usize(rows)?,
             cols: to_usize(cols)?,
             pieces,
+            lent: lent.filter(|lent| !lent.is_empty()).map(Rc::new),
             bytes,
-            threads_per_row: device.threads_per_row(),
+            tuning: device.tuning(),
             device: device.burn().clone(),
         })
     }
@@ -100,11 +146,6 @@ impl Matrix {
         self.cols
     }
 
-    /// Whether one piece holds all of it.
-    pub fn is_whole(&self) -> bool {
-        self.pieces.len() == 1
-    }
-
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -113,12 +154,17 @@ impl Matrix {
     /// `x · Wᵀ`. x: [tokens, cols] -> [tokens, rows]
     pub fn linear(&self, x: Tensor<2>) -> Tensor<2> {
         let [tokens, _] = x.dims();
+        let spans = || self.pieces.iter().map(|piece| self.params(piece, tokens));
+        if let Some(lent) = &self.lent {
+            let weights = self.pieces.iter().map(|piece| &piece.words);
+            let own = weights.zip(spans()).collect();
+            return lent.linear(x, own, [tokens, self.rows], self.tuning);
+        }
         let x = x.into_dispatch();
         let mut y = Tensor::<2>::empty([tokens, self.rows], &self.device).into_dispatch();
-        for piece in &self.pieces {
+        for (piece, params) in self.pieces.iter().zip(spans()) {
             let weights = piece.words.clone().into_dispatch();
-            let params = self.params(piece, tokens);
-            y = Dispatch::linear(x.clone(), weights, y, params, self.threads_per_row);
+            y = Dispatch::linear(x.clone(), weights, y, params, self.tuning);
         }
         Tensor::from_dispatch(y)
     }
@@ -126,7 +172,7 @@ impl Matrix {
     /// `gelu_tanh(x · Gᵀ) · (x · Uᵀ)`, where this is `G` with `U` below it. x: [tokens, cols] -> [tokens, rows / 2]
     pub fn linear_geglu(&self, x: Tensor<2>) -> Tensor<2> {
         let [tokens, _] = x.dims();
-        let [piece] = self.pieces.as_slice() else {
+        let ([piece], None) = (self.pieces.as_slice(), &self.lent) else {
             return geglu(self.linear(x));
         };
         if tokens > 1 || !piece.is_aligned(self.cols) {
@@ -138,11 +184,11 @@ impl Matrix {
             piece.words.clone().into_dispatch(),
             y,
             self.params(piece, tokens),
-            self.threads_per_row,
+            self.tuning,
         ))
     }
 
-    /// `x · W`, for a dense matrix of one piece. x: [tokens, rows] -> [tokens, cols]
+    /// `x · W`, for a dense matrix that was loaded whole. x: [tokens, rows] -> [tokens, cols]
     pub fn linear_transposed(&self, x: Tensor<2>) -> Tensor<2> {
         let [tokens, _] = x.dims();
         let piece = &self.pieces[0];
@@ -159,12 +205,12 @@ impl Matrix {
 
     fn params(&self, piece: &Piece, tokens: usize) -> LinearParams {
         LinearParams {
-            block: piece.block,
-            planes: piece.planes,
+            block: piece.span.block,
+            planes: piece.span.planes,
             tokens,
-            rows: piece.rows,
+            rows: piece.span.rows,
             cols: self.cols,
-            first_row: piece.first_row,
+            first_row: piece.span.first_row,
             out_cols: self.rows,
         }
     }
@@ -181,29 +227,40 @@ impl Matrix {
     }
 
     fn embed_on_device(&self, ids: Tensor<1, Int>, tokens: usize, scale: f32) -> Tensor<2> {
-        let ids = ids.into_dispatch();
         let mut y = Tensor::<2>::empty([tokens, self.cols], &self.device).into_dispatch();
         for piece in &self.pieces {
             let params = EmbedParams {
-                block: piece.block,
-                planes: piece.planes,
+                block: piece.span.block,
+                planes: piece.span.planes,
                 tokens,
-                rows: piece.rows,
+                rows: piece.span.rows,
                 cols: self.cols,
-                first_row: piece.first_row,
+                first_row: piece.span.first_row,
                 scale,
             };
             let weights = piece.words.clone().into_dispatch();
-            y = Dispatch::embed(ids.clone(), weights, y, params);
+            y = Dispatch::embed(ids.clone().into_dispatch(), weights, y, params);
         }
-        Tensor::from_dispatch(y)
+        let y = Tensor::from_dispatch(y);
+        match &self.lent {
+            Some(lent) => lent.embed(ids, y, scale),
+            None => y,
+        }
     }
 }
 
 impl Piece {
+    /// Puts bytes on the device.
+    fn new(span: RowSpan, bytes: Vec<u8>, device: &ComputeDevice) -> Self {
+        let device = device.burn();
+        // For as long as the model lives: in pages of just their size, not in those that results take turns in.
+        let words = device.memory_persistent_allocations(bytes, |bytes| words_on(bytes, device));
+        Self { span, words }
+    }
+
     /// Whether rows of `cols` are whole octets.
     fn is_aligned(&self, cols: usize) -> bool {
-        cols.is_multiple_of(8) && self.rows.is_multiple_of(2)
+        cols.is_multiple_of(8) && self.span.rows.is_multiple_of(2)
     }
 }
 
@@ -232,13 +289,12 @@ impl Stack<'_> {
     }
 
     /// Reads rows of the stack, every part of all of them into one buffer; `above` rows of the matrix are above the stack.
-    fn load(
+    fn read(
         &self,
         source: &dyn WeightSource,
-        device: &ComputeDevice,
         range: Range<u64>,
         above: u64,
-    ) -> Result<Piece> {
+    ) -> Result<(RowSpan, Vec<u8>)> {
         let rows = range.end - range.start;
         let mut starts = [0; 4];
         let mut end = 0;
@@ -266,20 +322,17 @@ impl Stack<'_> {
             }
         }
         let quads = |part: Part| to_usize(starts[part as usize] / QUAD_BYTES);
-        Ok(Piece {
+        let span = RowSpan {
             block: self.block(),
             first_row: to_usize(above + range.start)?,
             rows: to_usize(rows)?,
-            // For as long as the model lives: in pages of just their size, not in those that results take turns in.
-            words: device
-                .burn()
-                .memory_persistent_allocations(buffer, |buffer| words_on(buffer, device.burn())),
             planes: Planes {
                 high: quads(Part::High)?,
                 scales: quads(Part::Scales)?,
                 super_scales: quads(Part::SuperScales)?,
             },
-        })
+        };
+        Ok((span, buffer))
     }
 }
 

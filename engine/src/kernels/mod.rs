@@ -5,6 +5,7 @@
 
 pub mod cpu;
 pub mod params;
+pub mod simd;
 
 #[cfg(feature = "compute")]
 mod device;
@@ -12,6 +13,8 @@ mod device;
 mod flex;
 #[cfg(feature = "compute")]
 mod gpu;
+#[cfg(feature = "compute")]
+mod lent_rows;
 #[cfg(feature = "compute")]
 mod matrix;
 #[cfg(feature = "compute")]
@@ -23,11 +26,12 @@ mod step_state;
 #[cfg(feature = "compute")]
 mod tensor;
 
-pub use params::{Activation, AttentionParams, CacheType, HeadParams, StepParams};
+pub use params::{Activation, AttentionParams, CacheType, HeadParams, StepParams, Tuning};
 
 #[cfg(feature = "compute")]
 pub use {
     device::{ComputeDevice, DeviceChoice, DeviceKind},
+    flex::use_level,
     gpu::counters::Traffic,
     matrix::{Matrix, PIECE_BYTES},
     recording::Recording,

@@ -11,7 +11,7 @@ use burn::backend::{
 
 use super::params::{
     Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
-    NormParams, PoolParams, StepParams,
+    NormParams, PoolParams, StepParams, Tuning,
 };
 
 /// Operations on backend tensors. [`super`] wraps each one for [`burn::Tensor`].
@@ -23,7 +23,7 @@ pub trait EngineOps: Backend {
         weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: LinearParams,
-        threads_per_row: usize,
+        tuning: Tuning,
     ) -> FloatTensor<Self>;
 
     /// Writes `gelu_tanh(x · Gᵀ) * (x · Uᵀ)` to `y`; the rows of `G` and those of `U` after them are one piece.
@@ -33,7 +33,7 @@ pub trait EngineOps: Backend {
         weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: LinearParams,
-        threads_per_row: usize,
+        tuning: Tuning,
     ) -> FloatTensor<Self>;
 
     /// `x · W` for a dense `W`. x: [tokens, rows], weights: [rows, cols] -> [tokens, cols].

@@ -2,7 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::simd::Level;
 use crate::weights::BlockType;
+
+/// How products are worked out. What comes out is the same but for rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// On a GPU: threads that share one row of a matrix; a power of two, at most 64.
+    pub threads_per_row: usize,
+    /// On the processor: which vector instructions; `None` for the plain reference.
+    pub level: Option<Level>,
+}
+
+impl Tuning {
+    /// The plain reference.
+    pub const PLAIN: Self = Self {
+        threads_per_row: 1,
+        level: None,
+    };
+}
 
 /// Where the parts of a piece of a matrix begin in its buffer, in quads of 16 bytes. Values begin at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

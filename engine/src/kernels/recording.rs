@@ -24,7 +24,7 @@ enum State {
     Nothing,
     Recorded {
         graph: Graph,
-        result: Tensor<2>,
+        result: Box<Tensor<2>>,
         dispatches: u64,
     },
     /// Recording failed once, and would again.
@@ -64,7 +64,7 @@ impl Recording {
             match unsafe { graph.replay() } {
                 Ok(()) => {
                     counters::dispatched(*dispatches);
-                    return Ok(result.clone());
+                    return Ok(Tensor::clone(result));
                 }
                 Err(error) => {
                     let problem = error.to_string();
@@ -109,7 +109,7 @@ fn record(
     let recorded = counters::recorded_since(before);
     Ok(State::Recorded {
         graph,
-        result: result.map_err(|error| error.to_string())?,
+        result: Box::new(result.map_err(|error| error.to_string())?),
         dispatches: recorded,
     })
 }

@@ -58,6 +58,14 @@ impl<'a> Loader<'a> {
         Ok(matrix)
     }
 
+    /// The matrix `name`, which must be [rows, cols], in one piece.
+    pub fn whole(&mut self, name: &str, rows: usize, cols: usize) -> Result<Matrix> {
+        let info = self.source.require(name, &[rows as u64, cols as u64])?;
+        let matrix = Matrix::load_whole(self.source, info, self.device)?;
+        self.loaded(matrix.bytes());
+        Ok(matrix)
+    }
+
     /// The matrices `names` below each other, each with its number of rows, all of them with `cols` columns.
     pub fn stacked(&mut self, names: &[(&str, usize)], cols: usize) -> Result<Matrix> {
         let infos = names

@@ -6,7 +6,7 @@ use super::config::VisionConfig;
 use super::loader::Loader;
 use super::trace::Trace;
 use crate::error::{Error, Result};
-use crate::kernels::{Matrix, PIECE_BYTES, average_pool, rms_norm};
+use crate::kernels::{Matrix, average_pool, rms_norm};
 
 /// Epsilon of the norm before the projection, which files do not store.
 const NORM_EPSILON: f32 = 1e-6;
@@ -33,14 +33,7 @@ impl Projector {
             });
         }
         let norm = loader.vector("mm.soft_emb_norm.weight", &[config.hidden_size])?;
-        let weight = loader.matrix(name, config.hidden_size, config.text_hidden_size)?;
-        if !weight.is_whole() {
-            return Err(Error::LimitExceeded {
-                what: format!("the size of tensor `{name}` in bytes"),
-                value: weight.bytes(),
-                limit: PIECE_BYTES,
-            });
-        }
+        let weight = loader.whole(name, config.hidden_size, config.text_hidden_size)?;
         Ok(Self {
             norm,
             weight,

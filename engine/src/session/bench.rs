@@ -33,7 +33,8 @@ pub struct Measured {
 
 impl Engine {
     /// Reads a prompt of `prompt_tokens` tokens and decodes `tokens` after the first, greedily and past every end. Kernels
-    /// are made and the device's pace is learnt before anything counts.
+    /// are made and the device's pace is learnt before anything counts. `on_event` may wait, so that a host can look whether
+    /// it has been told to stop.
     ///
     /// # Errors
     /// [`Error::ContextFull`] if there is no room, [`Error::Request`] if `on_event` stops it, [`Error::Device`] if the
@@ -43,9 +44,10 @@ impl Engine {
         prompt_tokens: usize,
         tokens: usize,
         clock: &dyn Clock,
-        on_event: &mut dyn FnMut(Event) -> Flow,
+        on_event: &mut impl AsyncFnMut(Event) -> Flow,
     ) -> Result<Measured> {
-        self.core.check_room(prompt_tokens + tokens + 1)?;
+        let needed_tokens = prompt_tokens.saturating_add(tokens).saturating_add(1);
+        self.core.check_room(needed_tokens)?;
         let short = prompt_tokens.min(WARM_UP_TOKENS);
         self.timed(short, tokens.min(WARM_UP_DECODED), clock, on_event)
             .await?;
@@ -57,14 +59,14 @@ impl Engine {
         prompt_tokens: usize,
         tokens: usize,
         clock: &dyn Clock,
-        on_event: &mut dyn FnMut(Event) -> Flow,
+        on_event: &mut impl AsyncFnMut(Event) -> Flow,
     ) -> Result<Measured> {
         self.forget();
         let prompt = self.words(prompt_tokens);
         let greedy = SamplerOptions::default();
         let mut generation = self.start_tokens(&prompt, &[], tokens + 1, &greedy, clock)?;
         while let Some(event) = generation.step().await? {
-            if on_event(event) == Flow::Stop {
+            if on_event(event).await == Flow::Stop {
                 return Err(Error::Request {
                     problem: "the measurement was stopped".to_owned(),
                     remedy: "begin it again when there is time for it".to_owned(),

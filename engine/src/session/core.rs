@@ -1,5 +1,6 @@
 //! Model and cache together: runs tokens and pictures through the decoder, a bounded piece at a time.
 
+use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -52,6 +53,12 @@ impl Scores {
 /// Numbers on their way from the device.
 pub struct Reading(Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>);
 
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
 impl Reading {
     /// Has the device begin.
     fn begun(reading: impl Future<Output = Result<Vec<f32>>> + 'static) -> Self {
@@ -85,6 +92,8 @@ pub struct Core {
     kept: Vec<Key>,
     /// Positions that were written since the cache was last filled from its beginning.
     written: usize,
+    /// What an answer that was given up had begun to read.
+    unread: Option<Reading>,
     state: StepState,
     recording: (Scores, Recording),
 }
@@ -100,6 +109,7 @@ impl Core {
             pace: Pace::default(),
             kept: Vec::new(),
             written: 0,
+            unread: None,
             state: StepState::new(&device),
             recording: (Scores::All, Recording::default()),
             model,
@@ -285,6 +295,20 @@ impl Core {
     pub fn scores_after(&self, hidden: Tensor<2>, scores: Scores) -> Reading {
         let logits = self.model.decoder().last_logits(hidden);
         Reading::begun(kernels::read(selected(logits, scores), self.device.kind()))
+    }
+
+    /// Takes over a reading that nobody waits for: cubecl uses its buffer again, and must not before it is through.
+    pub fn leave(&mut self, reading: Option<Reading>) {
+        if reading.is_some() {
+            self.unread = reading;
+        }
+    }
+
+    /// Waits for what was left.
+    pub async fn read_rest(&mut self) {
+        if let Some(reading) = self.unread.take() {
+            let _ = reading.finish().await;
+        }
     }
 
     /// Runs the token `id` at `position` and scores what comes after it, as [`scores_after`](Self::scores_after).

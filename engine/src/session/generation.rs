@@ -1,5 +1,7 @@
 //! One answer on its way: encode pictures, prefill the prompt, decode token by token.
 
+use std::mem::take;
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -212,7 +214,12 @@ impl<'e> Generation<'e> {
     /// # Errors
     /// [`crate::error::Error::Device`] if the device fails. The engine stays usable for another answer.
     pub async fn step(&mut self) -> Result<Option<Event>> {
+        self.core.read_rest().await;
         if self.finish_reason.is_some() {
+            if let Some(reading) = self.reading.take() {
+                // Nobody wants it, but a buffer that is being read must not be used again.
+                let _ = reading.finish().await;
+            }
             return Ok(None);
         }
         if self.pending.is_none() {
@@ -240,8 +247,8 @@ impl<'e> Generation<'e> {
         let now_ms = self.clock.now_ms();
         let decode_started_ms = self.decode_started_ms.unwrap_or(now_ms);
         let outcome = Outcome {
-            text: self.text,
-            thought: self.thought,
+            text: take(&mut self.text),
+            thought: take(&mut self.thought),
             prompt_tokens: self.prompt_tokens,
             reused_tokens: self.reused_tokens,
             completion_tokens: self.completion_tokens,
@@ -366,6 +373,12 @@ impl<'e> Generation<'e> {
         let shown = self.split.push(id, &text);
         let (text, thought) = self.keep(shown);
         Ok(Some(Event::Token { id, text, thought }))
+    }
+}
+
+impl Drop for Generation<'_> {
+    fn drop(&mut self) {
+        self.core.leave(self.reading.take());
     }
 }
 

@@ -7,18 +7,24 @@ mod bench;
 mod core;
 mod generation;
 mod pace;
+mod probe;
+mod product_bench;
 mod stats;
 
 pub use bench::Measured;
 pub use generation::{Event, FinishReason, Flow, Generation, Outcome, Request};
+pub use product_bench::{ProductShape, product_ms};
 pub use stats::Stats;
+
+use std::fmt;
+use std::rc::Rc;
 
 use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
-use crate::kernels::{CacheType, ComputeDevice, DeviceChoice};
+use crate::kernels::{self, CacheType, ComputeDevice, DeviceChoice, DeviceKind, Tuning};
 use crate::model::{KvCache, MedGemma, Trace};
-use crate::ports::{Clock, Progress};
+use crate::ports::{Clock, Helpers, Progress};
 use crate::sampler::SamplerOptions;
 use crate::tokenizer::Tokenizer;
 use crate::weights::WeightSource;
@@ -32,7 +38,7 @@ pub const DEFAULT_CONTEXT_TOKENS: usize = 2048;
 pub const DEFAULT_CHUNK_TOKENS: usize = 128;
 
 /// How to set up an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct EngineOptions {
     /// Device to compute on.
     pub device: DeviceChoice,
@@ -42,6 +48,25 @@ pub struct EngineOptions {
     pub chunk_tokens: usize,
     /// How keys and values are kept; `None`: f32 where that takes few bytes, else f16.
     pub cache: Option<CacheType>,
+    /// Threads beside this one, for the processor.
+    pub helpers: Option<Rc<dyn Helpers>>,
+    /// How products are worked out; `None`: as suits the device.
+    pub tuning: Option<Tuning>,
+    /// Lets [`DeviceChoice::Auto`] measure which device is faster.
+    pub clock: Option<Rc<dyn Clock>>,
+}
+
+impl fmt::Debug for EngineOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineOptions")
+            .field("device", &self.device)
+            .field("context_tokens", &self.context_tokens)
+            .field("chunk_tokens", &self.chunk_tokens)
+            .field("cache", &self.cache)
+            .field("helpers", &self.helpers)
+            .field("tuning", &self.tuning)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for EngineOptions {
@@ -51,6 +76,9 @@ impl Default for EngineOptions {
             context_tokens: DEFAULT_CONTEXT_TOKENS,
             chunk_tokens: DEFAULT_CHUNK_TOKENS,
             cache: None,
+            helpers: None,
+            tuning: None,
+            clock: None,
         }
     }
 }
@@ -105,7 +133,17 @@ impl Engine {
         options: EngineOptions,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
-        let device = ComputeDevice::open(options.device).await?;
+        let mut device = ComputeDevice::open(options.device).await?;
+        if options.device == DeviceChoice::Auto && device.kind() == DeviceKind::Gpu {
+            let cpu = ComputeDevice::open(DeviceChoice::Cpu).await?;
+            let cpu = cpu.with_helpers(options.helpers.clone());
+            device = probe::faster(text, device, cpu, options.clock.as_deref()).await?;
+        }
+        let mut device = device.with_helpers(options.helpers);
+        if let Some(tuning) = options.tuning {
+            device = device.with_tuning(tuning);
+            kernels::use_level(tuning.level);
+        }
         let model = MedGemma::load(text, vision, options.context_tokens, &device, progress)?;
         let config = model.decoder().config();
         let context_tokens = model.decoder().context_tokens();

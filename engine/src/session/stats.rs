@@ -14,6 +14,8 @@ pub struct Stats {
     pub adapter: String,
     /// GPU or CPU.
     pub device: DeviceKind,
+    /// Threads that compute on the processor.
+    pub threads: usize,
     /// Bytes of weights on the device.
     pub weight_bytes: u64,
     /// Bytes of the key-value cache.
@@ -49,6 +51,7 @@ impl Stats {
         Self {
             adapter: device.adapter().to_owned(),
             device: device.kind(),
+            threads: device.threads(),
             weight_bytes: model.weight_bytes(),
             cache_bytes: cache.bytes(),
             cache: cache.cache_type(),

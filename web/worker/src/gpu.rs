@@ -1,11 +1,14 @@
-//! What the browser says about its GPU, asked before the engine opens it.
+//! What the browser says about its GPU, asked before the engine opens it, and what is opened then.
 
 use js_sys::{Function, Promise, Reflect};
-use outpost_protocol::{Adapter, DeviceKind};
+use outpost_engine::kernels;
+use outpost_engine::session::Engine;
+use outpost_protocol::{Adapter, DeviceChoice, DeviceKind};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::event_loop::scope;
+use crate::problem::{Problem, Result};
 
 /// What there is to compute on.
 pub async fn probe() -> Adapter {
@@ -19,6 +22,44 @@ pub async fn probe() -> Adapter {
             kind: DeviceKind::Cpu,
             name: "Processor".to_owned(),
             why_not_gpu: Some(why.to_owned()),
+        },
+    }
+}
+
+/// What to open. Opening a GPU that is not there would end the module instead of failing.
+///
+/// # Errors
+/// Why there is no GPU, if it has to be one.
+pub fn choose(device: DeviceChoice, probed: &Adapter) -> Result<kernels::DeviceChoice> {
+    match (device, probed.kind) {
+        (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, DeviceKind::Cpu) => {
+            Ok(kernels::DeviceChoice::Cpu)
+        }
+        (DeviceChoice::Auto, DeviceKind::Gpu) => Ok(kernels::DeviceChoice::Auto),
+        (DeviceChoice::Gpu, DeviceKind::Gpu) => Ok(kernels::DeviceChoice::Gpu),
+        (DeviceChoice::Gpu, DeviceKind::Cpu) => Err(Problem::new(
+            probed.why_not_gpu.clone().unwrap_or_default(),
+            "Continue on the processor, or use another browser.",
+        )),
+    }
+}
+
+/// What the engine opened; what the browser said where that tells more.
+pub fn adapter_of(engine: &Engine, probed: &Adapter) -> Adapter {
+    let stats = engine.stats();
+    match stats.device {
+        kernels::DeviceKind::Cpu => Adapter {
+            kind: DeviceKind::Cpu,
+            name: "Processor".to_owned(),
+            why_not_gpu: probed.why_not_gpu.clone(),
+        },
+        kernels::DeviceKind::Gpu => Adapter {
+            kind: DeviceKind::Gpu,
+            name: match probed.name.is_empty() {
+                true => stats.adapter.clone(),
+                false => probed.name.clone(),
+            },
+            why_not_gpu: None,
         },
     }
 }

@@ -1,12 +1,15 @@
 //! Holds the loaded engine, and does what a call asks.
 
+use std::rc::Rc;
+
 use js_sys::Array;
 use outpost_engine::chat::{Conversation, Message, Part, Role};
 use outpost_engine::image::{self, RgbImage};
-use outpost_engine::kernels::{DeviceChoice, DeviceKind};
-use outpost_engine::ports::Clock;
+use outpost_engine::kernels::DeviceChoice;
+use outpost_engine::ports::{Clock, Helpers};
 use outpost_engine::sampler::SamplerOptions;
-use outpost_engine::session::{self, Engine};
+use outpost_engine::session::{self, Engine, EngineOptions};
+use outpost_engine::tokenizer::Tokenizer;
 use outpost_engine::weights::WeightSource;
 use outpost_engine::weights::shards::{Role as FileRole, ShardSet};
 use outpost_protocol as protocol;
@@ -18,7 +21,7 @@ use crate::desk::{LoadProgress, Task};
 use crate::event_loop::{BrowserClock, heap_bytes};
 use crate::models::Models;
 use crate::problem::{Problem, Result};
-use crate::{gpu, install, sources};
+use crate::{gpu, helpers, install, measure, sources};
 
 /// Largest picture file that is read.
 const MAX_PICTURE_BYTES: u64 = 64 << 20;
@@ -30,10 +33,13 @@ pub struct Host {
     loaded: Option<Loaded>,
 }
 
-struct Loaded {
+/// A model on its device.
+pub struct Loaded {
     id: String,
-    engine: Engine,
-    load_ms: f64,
+    /// The engine that answers.
+    pub engine: Engine,
+    /// From storage to the device.
+    pub load_ms: f64,
 }
 
 impl Host {
@@ -66,8 +72,12 @@ impl Host {
                 let models = Models::open().await?;
                 self.installed(task, install::download(task, &models, &manifest_url).await)
             }
-            Request::Load { model, device } => {
-                let loaded = self.load(task, &model, device).await;
+            Request::Load {
+                model,
+                device,
+                threads,
+            } => {
+                let loaded = self.load(task, &model, device, threads).await;
                 if loaded.is_err() {
                     self.restate(task, ModelState::Error);
                 }
@@ -81,6 +91,10 @@ impl Host {
                 self.generate(task, messages, max_tokens, &sampling, &attachments)
                     .await
             }
+            Request::Bench {
+                prompt_tokens,
+                tokens,
+            } => self.bench(task, prompt_tokens, tokens).await,
             Request::Delete { model } => self.delete(task, &model).await,
             Request::Stats => Ok(Event::Stats {
                 stats: self.stats(),
@@ -116,9 +130,13 @@ impl Host {
         task: &Task,
         id: &str,
         device: protocol::DeviceChoice,
+        threads: Option<u32>,
     ) -> Result<Event> {
         let started_ms = BrowserClock.now_ms();
         task.state(Some(id), ModelState::Verifying);
+        // Before anything is let go, so that a device that is not there costs nobody the model in use.
+        let probed = self.adapter().await;
+        let choice = gpu::choose(device, &probed)?;
         self.release(id);
         let models = Models::open().await?;
         let manifest = models.manifest(id).await?;
@@ -139,26 +157,19 @@ impl Host {
         task.check().await?;
 
         task.state(Some(id), ModelState::Loading);
-        let probed = self.adapter().await;
-        // Opening a GPU that is not there would end the module instead of failing.
-        let choice = match (device, probed.kind) {
-            (protocol::DeviceChoice::Cpu, _)
-            | (protocol::DeviceChoice::Auto, protocol::DeviceKind::Cpu) => DeviceChoice::Cpu,
-            (protocol::DeviceChoice::Auto, protocol::DeviceKind::Gpu) => DeviceChoice::Auto,
-            (protocol::DeviceChoice::Gpu, protocol::DeviceKind::Gpu) => DeviceChoice::Gpu,
-            (protocol::DeviceChoice::Gpu, protocol::DeviceKind::Cpu) => {
-                let why = probed.why_not_gpu.unwrap_or_default();
-                return Err(Problem::new(
-                    why,
-                    "Continue on the processor, or use another browser.",
-                ));
-            }
-        };
         // Two models at once would not fit small devices.
         self.loaded = None;
         let vision = vision.map(|vision| Box::new(vision) as Box<dyn WeightSource>);
-        let engine = Engine::load(&text, vision, choice, &mut LoadProgress(task)).await?;
-        let adapter = adapter_of(&engine, &probed);
+        let tokenizer = Tokenizer::from_metadata(text.metadata())?;
+        let options = EngineOptions {
+            device: choice,
+            helpers: helpers_for(choice, threads).await,
+            clock: Some(Rc::new(BrowserClock)),
+            ..EngineOptions::default()
+        };
+        let progress = &mut LoadProgress(task);
+        let engine = Engine::load_with(&text, vision, tokenizer, options, progress).await?;
+        let adapter = gpu::adapter_of(&engine, &probed);
         let load_ms = BrowserClock.now_ms() - started_ms;
         self.loaded = Some(Loaded {
             id: id.to_owned(),
@@ -177,12 +188,7 @@ impl Host {
         sampling: &protocol::Sampling,
         attachments: &Array,
     ) -> Result<Event> {
-        let Some(Loaded { engine, .. }) = &mut self.loaded else {
-            return Err(Problem::new(
-                "No model is loaded.",
-                "Add a model, or choose one of those on this device.",
-            ));
-        };
+        let Loaded { engine, .. } = self.loaded.as_mut().ok_or_else(nothing_loaded)?;
         let (conversation, shown) = conversation(messages)?;
         if !shown.is_empty() && !engine.sees_images() {
             let remedy = "Remove the picture, or add the model again together with its picture file (mmproj).";
@@ -244,6 +250,14 @@ impl Host {
         Ok(finished(generation.finish()))
     }
 
+    async fn bench(&mut self, task: &Task, prompt_tokens: u32, tokens: u32) -> Result<Event> {
+        let probed = self.adapter().await;
+        let loaded = self.loaded.as_mut().ok_or_else(nothing_loaded)?;
+        let adapter = gpu::adapter_of(&loaded.engine, &probed);
+        let report = measure::bench(task, loaded, adapter, prompt_tokens, tokens).await?;
+        Ok(Event::Benched { report })
+    }
+
     /// Lets go of the model if it is the loaded one: the engine keeps the files of its image encoder open.
     fn release(&mut self, id: &str) -> bool {
         self.loaded.take_if(|loaded| loaded.id == id).is_some()
@@ -261,51 +275,32 @@ impl Host {
     }
 
     fn stats(&self) -> protocol::Stats {
-        let Some(Loaded {
-            engine, load_ms, ..
-        }) = &self.loaded
-        else {
-            return protocol::Stats {
+        match &self.loaded {
+            Some(loaded) => measure::stats(&loaded.engine, loaded.load_ms),
+            None => protocol::Stats {
                 wasm_heap_bytes: heap_bytes(),
                 ..protocol::Stats::default()
-            };
-        };
-        let stats = engine.stats();
-        let measured = |value: f64| (value > 0.0).then_some(value);
-        protocol::Stats {
-            adapter: Some(stats.adapter.clone()),
-            load_ms: Some(*load_ms),
-            prefill_tok_s: measured(stats.prefill_tok_s),
-            decode_tok_s: measured(stats.decode_tok_s),
-            weight_bytes: Some(stats.weight_bytes),
-            bytes_read_per_token: measured(stats.bytes_read_per_token as f64),
-            dispatches_per_token: measured(stats.dispatches_per_token as f64),
-            submits_per_token: measured(stats.submits_per_token as f64),
-            readback_bytes_per_token: measured(stats.readback_bytes_per_token as f64),
-            gpu_bytes_peak: stats.gpu_bytes_peak,
-            wasm_heap_bytes: heap_bytes(),
+            },
         }
     }
 }
 
-/// What the engine opened; what the browser said where that tells more.
-fn adapter_of(engine: &Engine, probed: &Adapter) -> Adapter {
-    let stats = engine.stats();
-    match stats.device {
-        DeviceKind::Cpu => Adapter {
-            kind: protocol::DeviceKind::Cpu,
-            name: "Processor".to_owned(),
-            why_not_gpu: probed.why_not_gpu.clone(),
-        },
-        DeviceKind::Gpu => Adapter {
-            kind: protocol::DeviceKind::Gpu,
-            name: match probed.name.is_empty() {
-                true => stats.adapter.clone(),
-                false => probed.name.clone(),
-            },
-            why_not_gpu: None,
-        },
+fn nothing_loaded() -> Problem {
+    Problem::new(
+        "No model is loaded.",
+        "Add a model, or choose one of those on this device.",
+    )
+}
+
+/// Threads beside this one where `asked` are to compute in all, or as many as the processor has.
+async fn helpers_for(choice: DeviceChoice, asked: Option<u32>) -> Option<Rc<dyn Helpers>> {
+    let most = helpers::helpers_for_this_device();
+    let count = asked.map_or(most, |asked| (asked.max(1) as usize - 1).min(most));
+    if choice == DeviceChoice::Gpu {
+        return None;
     }
+    let helpers = helpers::spawn(count).await?;
+    Some(Rc::new(helpers))
 }
 
 /// The engine's form of a conversation, and the attachments that it shows, in order.

@@ -1,7 +1,8 @@
 //! The engine in a dedicated Worker: models in OPFS, WebGPU, answers.
 //!
 //! `desk` receives calls and works on them one after the other. `models` keeps models in OPFS, which `opfs` reaches;
-//! `install` brings them there from files or from the network; `host` holds the loaded engine and answers.
+//! `install` brings them there from files or from the network; `host` holds the loaded engine and answers; `measure`
+//! says how fast it is; `helpers` are threads beside this one.
 //!
 //! Invariants: weights pass through in pieces and never lie whole in this module's memory. After a model is installed,
 //! nothing here touches the network.
@@ -9,8 +10,10 @@
 mod desk;
 mod event_loop;
 mod gpu;
+pub mod helpers;
 mod host;
 mod install;
+mod measure;
 mod models;
 mod opfs;
 mod problem;

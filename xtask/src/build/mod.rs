@@ -1,11 +1,11 @@
-//! Builds the page: two WebAssembly modules, the demo model as shards, static files, the precache list.
+//! Builds the page: its WebAssembly modules, the demo model as shards, static files, the precache list.
 //!
 //! The result is `dist` in the target folder, laid out as it is served:
 //!
 //! ```text
-//! index.html styles.css manifest.webmanifest sw.js worker.js icons/ examples/
+//! index.html styles.css manifest.webmanifest sw.js worker.js thread.js icons/ examples/
 //! app/outpost_app.js app/outpost_app_bg.wasm
-//! engine/outpost_worker.js engine/outpost_worker_bg.wasm
+//! engine/outpost_worker.js engine/outpost_worker_bg.wasm engine/thread.wasm
 //! models/demo/manifest.json models/demo/*.bin
 //! ```
 
@@ -23,7 +23,7 @@ use crate::process::Run;
 use crate::setup;
 
 pub use self::sizes::Sizes;
-pub use self::wasm::{PAGE_PACKAGES, WORKER_PACKAGES};
+pub use self::wasm::{PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES};
 
 /// Crates that run natively. Always built in one call, so that features are the same every time.
 pub const NATIVE_PACKAGES: [&str; 3] = ["outpost-engine", "outpost-clinic", "outpost-models"];

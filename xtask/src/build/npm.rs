@@ -10,6 +10,9 @@ use crate::places::Places;
 use crate::process::Run;
 use crate::setup;
 
+/// What starts the engine's Worker and its helper threads.
+const STARTERS: [&str; 2] = ["worker.js", "thread.js"];
+
 /// Builds the package from the page in `dist`. What is committed in `pkg/`, its README, stays as it is.
 pub fn package(places: &Places) -> Result<()> {
     let toolchain = setup::for_page(places)?;
@@ -41,7 +44,9 @@ pub fn package(places: &Places) -> Result<()> {
     ] {
         files::copy(&made.join(name), &package.join(name))?;
     }
-    files::copy(&places.dist().join("worker.js"), &package.join("worker.js"))?;
+    for script in STARTERS {
+        files::copy(&places.dist().join(script), &package.join(script))?;
+    }
     files::copy_folder(&places.dist().join("engine"), &package.join("engine"))?;
     describe(&made.join("package.json"), &package.join("package.json"))?;
     eprintln!("    the npm package is in {}", package.display());
@@ -57,7 +62,8 @@ fn describe(made: &Path, target: &Path) -> Result<()> {
     description["description"] =
         json!("A medical language model in a web page: MedGemma on WebGPU, with no server");
     if let Some(shipped) = description["files"].as_array_mut() {
-        shipped.extend([json!("worker.js"), json!("engine/")]);
+        shipped.extend(STARTERS.map(|script| json!(script)));
+        shipped.push(json!("engine/"));
     }
     std::fs::write(target, format!("{description:#}\n"))
         .map_err(|error| Failure::file("write", target, &error))

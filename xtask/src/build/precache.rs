@@ -70,6 +70,8 @@ mod tests {
     #[test]
     fn models_and_the_service_worker_itself_are_left_out() {
         assert!(is_precached("engine/outpost_worker_bg.wasm"));
+        assert!(is_precached("engine/thread.wasm"));
+        assert!(is_precached("thread.js"));
         assert!(is_precached("examples/round-opacity.png"));
         assert!(!is_precached("sw.js"));
         assert!(!is_precached("models/demo/manifest.json"));

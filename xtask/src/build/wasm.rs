@@ -1,4 +1,6 @@
-//! The two modules of the page: compiled for wasm32, given their JavaScript by wasm-bindgen, made smaller by wasm-opt.
+//! The modules of the page: compiled for wasm32, given their JavaScript by wasm-bindgen, made smaller by wasm-opt.
+//!
+//! The module of the helper threads has JavaScript of its own and stays as the compiler made it: fast, and small already.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,9 +27,12 @@ pub const WORKER_PACKAGES: [&str; 4] = [
 /// The page.
 pub const PAGE_PACKAGES: [&str; 1] = ["outpost-app"];
 
-/// What rustc emits for wasm32 by default and WebGPU browsers all have. `--all-features` would
+/// What helper threads compute with. Built in a call of its own: beside the Worker its engine would get burn.
+pub const THREAD_PACKAGES: [&str; 1] = ["outpost-thread"];
+
+/// What rustc emits for wasm32 by default, and vectors: WebGPU browsers have them all. `--all-features` would
 /// make wasm-opt write a module that Chromium does not load.
-const WASM_OPT_FLAGS: [&str; 7] = [
+const WASM_OPT_FLAGS: [&str; 8] = [
     "-O",
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -35,15 +40,19 @@ const WASM_OPT_FLAGS: [&str; 7] = [
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+    "--enable-simd",
 ];
 
-/// Builds both modules into `dist`.
+/// Builds all modules into `dist`.
 pub fn build(places: &Places, toolchain: &WasmToolchain, dist: &Path) -> Result<()> {
     module(places, toolchain, "outpost-app", &dist.join("app"))?;
-    module(places, toolchain, "outpost-worker", &dist.join("engine"))
+    module(places, toolchain, "outpost-worker", &dist.join("engine"))?;
+    let thread = compile(places, toolchain, "outpost-thread")?;
+    files::copy(&thread, &dist.join("engine/thread.wasm"))
 }
 
-fn module(places: &Places, toolchain: &WasmToolchain, package: &str, out: &Path) -> Result<()> {
+/// Compiles a package -> its module.
+fn compile(places: &Places, toolchain: &WasmToolchain, package: &str) -> Result<PathBuf> {
     let compile = Run::cargo(places)?.args([
         "build",
         "--release",
@@ -53,12 +62,15 @@ fn module(places: &Places, toolchain: &WasmToolchain, package: &str, out: &Path)
         package,
     ]);
     toolchain.apply(compile).run()?;
-
-    let name = package.replace('-', "_");
-    let compiled = places
+    Ok(places
         .target
         .join("wasm32-unknown-unknown/release")
-        .join(format!("{name}.wasm"));
+        .join(format!("{}.wasm", package.replace('-', "_"))))
+}
+
+fn module(places: &Places, toolchain: &WasmToolchain, package: &str, out: &Path) -> Result<()> {
+    let compiled = compile(places, toolchain, package)?;
+    let name = package.replace('-', "_");
     Run::new(places, "wasm-bindgen")?
         .args([
             "--target",

@@ -73,6 +73,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_isolated_which_shared_memory_needs() {
+        for header in [
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Cross-Origin-Embedder-Policy", "require-corp"),
+        ] {
+            assert!(ALWAYS.contains(&header), "{header:?}");
+        }
+    }
+
+    #[test]
     fn modules_and_scripts_have_the_types_that_browsers_insist_on() {
         assert_eq!(content_type(Path::new("a/b_bg.wasm")), "application/wasm");
         assert_eq!(

@@ -110,7 +110,14 @@ pub fn for_browser_tests(places: &Places) -> Result<BrowserTools> {
         node: found(&["node"])?,
     };
     check_node(places, &tools.node)?;
-    install_node_packages(places)?;
+    install_node_packages(places, "tests/browser")?;
+    Ok(tools)
+}
+
+/// What `tests/bench` needs: what browser tests need, and the packages of other engines.
+pub fn for_bench(places: &Places) -> Result<BrowserTools> {
+    let tools = for_browser_tests(places)?;
+    install_node_packages(places, "tests/bench")?;
     Ok(tools)
 }
 
@@ -134,9 +141,9 @@ fn check_node(places: &Places, node: &Path) -> Result<()> {
     }
 }
 
-/// `npm ci`, unless the installed packages are those of the lock file already.
-fn install_node_packages(places: &Places) -> Result<()> {
-    let folder = places.root.join("tests/browser");
+/// `npm ci` in a folder, unless the installed packages are those of its lock file already.
+fn install_node_packages(places: &Places, folder: &str) -> Result<()> {
+    let folder = places.root.join(folder);
     let lock = folder.join("package-lock.json");
     let installed = folder.join("node_modules/.outpost-lock");
     let wanted = std::fs::read(&lock).map_err(|error| Failure::file("read", &lock, &error))?;

@@ -8,11 +8,12 @@ use crate::places::Places;
 use crate::process::Run;
 
 /// A crate and the crates of this workspace that it may use. The order is the direction of imports.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("outpost-engine", &[]),
     ("outpost-clinic", &["outpost-engine"]),
     ("outpost-models", &["outpost-clinic", "outpost-engine"]),
     ("outpost-protocol", &[]),
+    ("outpost-thread", &["outpost-engine"]),
     (
         "outpost-worker",
         &["outpost-protocol", "outpost-clinic", "outpost-engine"],
@@ -22,7 +23,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates of others that some of ours must not use, tests apart.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
     (
         "outpost-engine",
         &[
@@ -47,6 +48,10 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     ),
     (
         "outpost-protocol",
+        &["web-sys", "js-sys", "wasm-bindgen", "burn", "cubecl"],
+    ),
+    (
+        "outpost-thread",
         &["web-sys", "js-sys", "wasm-bindgen", "burn", "cubecl"],
     ),
     (

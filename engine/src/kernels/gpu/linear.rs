@@ -62,10 +62,10 @@ fn linear_kernel(
     let mut row_step = 1usize;
     if comptime!(paired) {
         // A gate's row and, below all of them, its partner.
-        rows = rows / 2usize;
-        row_step = rows;
+        row_step = rows / 2usize;
+        rows = row_step;
     } else {
-        first_row = first_row * tile_rows;
+        first_row *= tile_rows;
     }
     let first_token = CUBE_POS_Y as usize * tile_tokens;
     let last_token = sizes.tokens as usize - 1usize;

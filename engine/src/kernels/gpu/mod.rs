@@ -23,7 +23,7 @@ use cubecl::prelude::*;
 use super::ops::EngineOps;
 use super::params::{
     Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
-    NormParams, PoolParams, StepParams,
+    NormParams, PoolParams, StepParams, Tuning,
 };
 
 /// Threads of a workgroup, in every kernel.
@@ -86,9 +86,9 @@ impl EngineOps for CubeBackend {
         weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: LinearParams,
-        threads_per_row: usize,
+        tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear(&x, &weights, &y, &params, threads_per_row);
+        linear::linear(&x, &weights, &y, &params, tuning.threads_per_row);
         y
     }
 
@@ -97,9 +97,9 @@ impl EngineOps for CubeBackend {
         weights: IntTensor<Self>,
         y: FloatTensor<Self>,
         params: LinearParams,
-        threads_per_row: usize,
+        tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear_geglu(&x, &weights, &y, &params, threads_per_row);
+        linear::linear_geglu(&x, &weights, &y, &params, tuning.threads_per_row);
         y
     }
 

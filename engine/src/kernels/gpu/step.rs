@@ -258,6 +258,8 @@ fn attention_step_kernel(
             }
         }
     }
+    // The outer condition decides whether there is any such code.
+    #[allow(clippy::collapsible_if)]
     if comptime!(shares > 1) {
         if unit == 0usize {
             #[unroll]

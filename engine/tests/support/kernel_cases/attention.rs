@@ -216,6 +216,7 @@ pub async fn heads_and_rings_match() {
             };
             same_on_both(&format!("queries of {p:?}"), 64.0, |d| prepared(d).0).await;
             let mut stored = Vec::new();
+            kernels::use_level(None);
             for choice in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
                 let device = ComputeDevice::open(choice).await.unwrap();
                 let (_, keys, values) = prepared(&device);
@@ -345,6 +346,7 @@ pub async fn steps_match() {
             .await;
             // The token's own value is there for the next one, and nothing else changed.
             let mut rings = Vec::new();
+            kernels::use_level(None);
             for choice in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
                 let device = ComputeDevice::open(choice).await.unwrap();
                 let values = step(&device).2.into_data_async().await.unwrap();

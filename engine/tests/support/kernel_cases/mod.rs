@@ -15,7 +15,7 @@ pub use products::{
 
 use burn::tensor::{Tensor, TensorData};
 use outpost_engine::error::Result;
-use outpost_engine::kernels::{self, Activation, ComputeDevice, DeviceChoice, Matrix};
+use outpost_engine::kernels::{self, Activation, ComputeDevice, DeviceChoice, Matrix, Tuning};
 use outpost_engine::weights::{BlockType, Metadata, Part, TensorInfo, WeightSource};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -163,15 +163,20 @@ async fn same_with(
 ) {
     let cpu = ComputeDevice::open(DeviceChoice::Cpu).await.unwrap();
     let gpu = ComputeDevice::open(DeviceChoice::Gpu).await.unwrap();
-    let expected = read(operation(&cpu)).await;
-    for &threads in splits {
-        let found = read(operation(&gpu.with_threads_per_row(threads))).await;
+    kernels::use_level(None);
+    let expected = read(operation(&cpu.with_tuning(Tuning::PLAIN))).await;
+    for &threads_per_row in splits {
+        let tuning = Tuning {
+            threads_per_row,
+            level: None,
+        };
+        let found = read(operation(&gpu.with_tuning(tuning))).await;
         assert_eq!(found.len(), expected.len(), "{what}");
         for (index, (f, e)) in found.iter().zip(&expected).enumerate() {
             let off = (f - e).abs();
             assert!(
                 off <= TOLERANCE * magnitude,
-                "{what}, {threads} threads a row: {f} at {index}, reference {e}"
+                "{what}, {threads_per_row} threads a row: {f} at {index}, reference {e}"
             );
         }
     }
