@@ -42,6 +42,8 @@ export const DEMO = {
   vision: demo("mmproj-demo-f16.gguf"),
 };
 
+/** A small random model that hardly ever ends an answer (tests/golden/random). */
+export const ENDLESS = join(ROOT, "tests/golden/random/model-q4_0.gguf");
 /** A small model of K-quants in three files; what it writes means nothing (tests/golden/mixes). */
 export const SPLIT = [1, 2, 3].map((number) => join(ROOT, `tests/golden/mixes/wide-q5_k_s-0000${number}-of-00003.gguf`));
 

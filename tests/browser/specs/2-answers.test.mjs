@@ -1,8 +1,9 @@
 // Answers stream, depend on what is shown, and can be stopped.
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { answered, ask, generate, newConversation, part, send } from "../lib/page.mjs";
-import { ANSWER_MS, PICTURES, QUESTIONS } from "../lib/settings.mjs";
+import { ANSWER_MS, ENDLESS, PICTURES, QUESTIONS } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
 const stage = suite("answers");
@@ -38,8 +39,13 @@ test("the answer about a picture depends on the picture", async () => {
 
 test("stop ends an answer, keeps what was written, and the next question is answered", async () => {
   const { page } = stage;
-  // A GPU that a processor imitates is slow enough to be stopped.
-  await page.evaluate(() => window.outpost.load("demo", "gpu"));
+  // One that means nothing and does not end by itself, on a GPU that a processor imitates: long enough to be stopped.
+  const endless = await page.evaluate(async (bytes) => {
+    const file = new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], "endless.gguf");
+    const { id } = await window.outpost.importFiles([file]);
+    await window.outpost.load(id, "gpu");
+    return id;
+  }, (await readFile(ENDLESS)).toString("base64"));
   await newConversation(page);
   const whole = await ask(page, QUESTIONS.note);
   await newConversation(page);
@@ -56,9 +62,12 @@ test("stop ends an answer, keeps what was written, and the next question is answ
   assert.ok(stopped.length > 0 && stopped.length < whole.length, `stopped at "${stopped}"`);
   assert.ok(whole.startsWith(stopped), "what was written stays");
   assert.match(await page.locator("main").innerText(), /Stopped/);
+  await page.evaluate(async (id) => {
+    await window.outpost.load("demo", "auto");
+    await window.outpost.remove(id);
+  }, endless);
   await newConversation(page);
   assert.match(await ask(page, QUESTIONS.who), /demonstration model/i);
-  await page.evaluate(() => window.outpost.load("demo", "auto"));
 });
 
 test("an aborted generate ends within a few tokens", async () => {
