@@ -96,32 +96,3 @@ pub trait Helpers: std::fmt::Debug {
     /// Waits for the job and takes what came out: exactly `output.len()` numbers, or an error.
     fn finish(&self, helper: usize, output: &mut [f32]) -> Result<()>;
 }
-
-/// No threads beside the engine's own.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoHelpers;
-
-impl NoHelpers {
-    fn none<T>() -> Result<T> {
-        Err(Error::Request {
-            problem: "there are no helper threads".to_owned(),
-            remedy: "compute on the engine's own thread".to_owned(),
-        })
-    }
-}
-
-impl Helpers for NoHelpers {
-    fn count(&self) -> usize {
-        0
-    }
-    fn keep(&self, _helper: usize, _bytes: &[u8]) -> Result<u32> {
-        Self::none()
-    }
-    fn release(&self, _helper: usize, _slot: u32) {}
-    fn begin(&self, _helper: usize, _slot: u32, _job: &JobWords, _input: &[f32]) -> Result<()> {
-        Self::none()
-    }
-    fn finish(&self, _helper: usize, _output: &mut [f32]) -> Result<()> {
-        Self::none()
-    }
-}

@@ -163,8 +163,12 @@ impl Decoder {
     ) -> Result<Tensor<2>> {
         let epsilon = self.config.norm_epsilon;
         trace.add("embed", &x);
-        let first = self.layers.first().map_or(&self.norm, Layer::first_norm);
-        let mut h = rms_norm(x.clone(), first, epsilon);
+        // What a layer begins with, and what follows the last one.
+        let norm_before = |index: usize| {
+            let layer = self.layers.get(index);
+            layer.map_or(&self.norm, |layer| &layer.attention_norm)
+        };
+        let mut h = rms_norm(x.clone(), norm_before(0), epsilon);
         for (index, layer) in self.layers.iter().enumerate() {
             let cache = cache.layer(index).ok_or_else(|| Error::Device {
                 device: "key-value cache".to_owned(),
@@ -175,8 +179,7 @@ impl Decoder {
             } else {
                 &self.angles_full
             };
-            let next = self.layers.get(index + 1);
-            let next = next.map_or(&self.norm, Layer::first_norm);
+            let next = norm_before(index + 1);
             h = attend(layer, h, angles, cache)?;
             (x, h) = add_norm(h, &layer.post_attention_norm, x, &layer.mlp_norm, epsilon);
             h = layer.mlp.forward(h);
@@ -200,11 +203,5 @@ impl Decoder {
             _ => copy_rows(Tensor::empty([1, hidden], &h.device()), h, tokens - 1, 0, 1),
         };
         self.logits(last)
-    }
-}
-
-impl Layer {
-    fn first_norm(&self) -> &Tensor<1> {
-        &self.attention_norm
     }
 }
