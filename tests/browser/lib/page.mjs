@@ -110,6 +110,14 @@ export async function generateTimed(page, { text, pictures = [], maxTokens }) {
   );
 }
 
+/** Has models compute on "gpu" or "cpu", or where it is faster ("auto"), and waits for the one in use. */
+export async function computeOn(page, device) {
+  await page.getByRole("button", { name: "Models", exact: true }).click();
+  await part(page, "device-choice").selectOption(device);
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await ready(page);
+}
+
 /** Puts these files in the place of every model, however long that takes -> milliseconds until the page is ready again. */
 export async function importModel(page, files) {
   await page.evaluate(async () => {

@@ -1,7 +1,7 @@
 // How fast the model is: the screen that measures it, and the call behind the screen.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { ask, newConversation, part, problem, ready } from "../lib/page.mjs";
+import { ask, computeOn, newConversation, part, problem, ready } from "../lib/page.mjs";
 import { ANSWER_MS, QUESTIONS, READY_MS } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
@@ -68,6 +68,19 @@ test("it measures on another device, and the page answers there", async () => {
   const back = await bench(page, { promptTokens: 16, tokens: 4, device: "auto" });
   // A processor is faster as itself than as a GPU.
   assert.equal(back.device, "cpu");
+});
+
+test("where models compute can be chosen, and the choice is kept", async () => {
+  const { page } = stage;
+  const adapter = () => page.evaluate(async () => (await window.outpost.stats()).adapter);
+  await computeOn(page, "gpu");
+  assert.notEqual(await adapter(), "CPU");
+  await page.reload();
+  await ready(page);
+  assert.notEqual(await adapter(), "CPU");
+  await computeOn(page, "cpu");
+  assert.equal(await adapter(), "CPU");
+  await computeOn(page, "auto");
 });
 
 test("lengths and devices that make no sense are refused with what to do, and nothing changes", async () => {

@@ -173,14 +173,10 @@ impl Outpost {
         device: Option<String>,
         threads: Option<u32>,
     ) -> JsAdapterPromise {
-        let device = match device.as_deref() {
-            Some("gpu") => DeviceChoice::Gpu,
-            Some("cpu") => DeviceChoice::Cpu,
-            _ => DeviceChoice::Auto,
-        };
+        let device = device.as_deref().and_then(DeviceChoice::named);
         let load = Load {
             model: id,
-            device,
+            device: device.unwrap_or_default(),
             threads,
         };
         self.promise(load.into(), Array::new())

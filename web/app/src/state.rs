@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use outpost_protocol::{
-    Adapter, BenchReport, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit,
+    Adapter, BenchReport, DeviceChoice, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit,
 };
 
 /// A picture that a person attached.
@@ -120,6 +120,8 @@ pub struct App {
     pub state: RwSignal<ModelState>,
     /// Everything installed.
     pub models: RwSignal<Vec<ModelInfo>>,
+    /// Where models are to compute.
+    pub device: RwSignal<DeviceChoice>,
     /// Long work that goes on.
     pub work: RwSignal<Option<Work>>,
     /// The call behind that work, if it can be stopped.
@@ -159,6 +161,7 @@ impl App {
             model: RwSignal::new(None),
             state: RwSignal::new(ModelState::Absent),
             models: RwSignal::new(Vec::new()),
+            device: RwSignal::new(DeviceChoice::Auto),
             work: RwSignal::new(None),
             stoppable: RwSignal::new(None),
             problem: RwSignal::new(None),

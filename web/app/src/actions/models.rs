@@ -10,10 +10,13 @@ use web_sys::File;
 
 use super::{answering, now_ms};
 use crate::client::{Answers, Client};
-use crate::state::{App, Problem, Work};
+use crate::state::{App, Problem, Speed, Work};
 
 /// Where the browser keeps which model was used last.
 const LAST_MODEL: &str = "outpost.model";
+
+/// Where the browser keeps where models are to compute.
+const DEVICE: &str = "outpost.device";
 
 /// Keeps the page's state in step with the Worker, whoever asked it.
 pub fn observe(app: App, client: &Client) {
@@ -102,6 +105,7 @@ pub async fn start(app: App, client: &Client) -> Result<(), Problem> {
 
 async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
     app.problem.set(None);
+    app.device.set(kept(DEVICE).as_deref().and_then(DeviceChoice::named).unwrap_or_default());
     if let Event::Failed { message, remedy } = client.ask(Request::Init).await {
         let problem = Problem {
             message,
@@ -130,7 +134,7 @@ async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
 
 /// The model to begin with.
 fn choose(models: &[ModelInfo]) -> Option<String> {
-    let last = storage().and_then(|storage| storage.get_item(LAST_MODEL).ok().flatten());
+    let last = kept(LAST_MODEL);
     models
         .iter()
         .find(|model| Some(&model.id) == last.as_ref())
@@ -190,7 +194,7 @@ pub fn use_model(app: App, client: &Client, id: &str) {
 async fn load(app: App, client: &Client, id: &str) {
     let request = Request::Load {
         model: id.to_owned(),
-        device: DeviceChoice::Auto,
+        device: app.device.get_untracked(),
         threads: None,
     };
     match client.ask(request).await {
@@ -202,15 +206,24 @@ async fn load(app: App, client: &Client, id: &str) {
             }));
         }
         Event::Loaded { .. } => {
-            if let Some(storage) = storage() {
-                let _ = storage.set_item(LAST_MODEL, id);
-            }
+            keep(LAST_MODEL, id);
         }
         _ => {}
     }
     app.work.set(None);
     if app.state.get_untracked() != ModelState::Ready {
         answering::take_back_waiting(app);
+    }
+}
+
+/// Has models compute elsewhere from now on, the one in use among them.
+pub fn choose_device(app: App, client: &Client, choice: DeviceChoice) {
+    app.device.set(choice);
+    keep(DEVICE, choice.name());
+    app.problem.set(None);
+    app.speed.set(Speed::Unknown);
+    if let Some(model) = app.model.get_untracked() {
+        use_model(app, client, &model.id);
     }
 }
 
@@ -241,6 +254,18 @@ pub fn stop_work(app: App, client: &Client) {
 
 fn storage() -> Option<web_sys::Storage> {
     window().local_storage().ok().flatten()
+}
+
+/// What the browser keeps under a name.
+fn kept(name: &str) -> Option<String> {
+    storage()?.get_item(name).ok()?
+}
+
+/// Has the browser keep something. One that keeps nothing only forgets it.
+fn keep(name: &str, value: &str) {
+    if let Some(storage) = storage() {
+        let _ = storage.set_item(name, value);
+    }
 }
 
 /// Asks the browser not to clear the page's storage by itself. Its answer changes nothing here.

@@ -1,9 +1,11 @@
 //! The dialog that lists what is installed and says how to add more.
 
 use leptos::ev;
-use leptos::html::{Dialog, button, dialog as dialog_element, div, h2, li, p, span, strong, ul};
+use leptos::html::{
+    Dialog, button, dialog as dialog_element, div, h2, label, li, option, p, select, span, strong, ul,
+};
 use leptos::prelude::*;
-use outpost_protocol::{ModelInfo, format};
+use outpost_protocol::{DeviceChoice, ModelInfo, format};
 
 use super::files::file_input;
 use super::header::{ADD_MODEL_FILES, MODEL_FILES};
@@ -49,7 +51,8 @@ pub fn dialog(
                 .child(icon(icons::CLOSE)),
         )),
         list,
-        p().child(
+        p().class("device-line").child((
+            device_choice(app, client),
             button()
                 .class("link")
                 .attr("type", "button")
@@ -57,7 +60,7 @@ pub fn dialog(
                 .attr("disabled", move || (!actions::can_measure(app)).then_some(""))
                 .on(ev::click, measure)
                 .child("Measure speed"),
-        ),
+        )),
         h2().child("Add MedGemma"),
         p().child(
             "Google gives it to those who accept its terms. Fetch two files there, and choose both together:",
@@ -75,6 +78,39 @@ pub fn dialog(
     ))
 }
 
+/// Where models compute. Changing it loads the one in use again.
+fn device_choice(app: App, client: SharedClient) -> impl IntoView {
+    let named = |choice| match choice {
+        DeviceChoice::Auto => "Whichever is faster",
+        DeviceChoice::Gpu => "Graphics processor",
+        DeviceChoice::Cpu => "Processor",
+    };
+    let options = DeviceChoice::ALL.map(|choice| {
+        option()
+            .attr("value", choice.name())
+            .attr("selected", move || (app.device.get() == choice).then_some(""))
+            .child(named(choice))
+    });
+    let changed = move |event| {
+        if let Some(choice) = DeviceChoice::named(&event_target_value(&event)) {
+            client.with_value(|client| actions::choose_device(app, client, choice));
+        }
+    };
+    label().child((
+        "Runs on ",
+        select()
+            .attr("data-testid", "device-choice")
+            .attr("disabled", move || (!free(app)).then_some(""))
+            .on(ev::change, changed)
+            .child(options.into_iter().collect::<Vec<_>>()),
+    ))
+}
+
+/// Whether nothing goes on that needs the model as it is.
+fn free(app: App) -> bool {
+    app.answering.get().is_none() && !app.state.get().is_busy()
+}
+
 fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) -> impl IntoView {
     let id = StoredValue::new(model.id.clone());
     let in_use = move || {
@@ -83,7 +119,7 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
                 .is_some_and(|used| id.with_value(|id| *id == used.id))
         })
     };
-    let free = move || app.answering.get().is_none() && !app.state.get().is_busy();
+    let free = move || free(app);
     let choose = move |_| {
         close_dialog(node);
         client.with_value(|client| id.with_value(|id| actions::use_model(app, client, id)));
