@@ -92,6 +92,7 @@ impl ComputeDevice {
                 adapter: "CPU".to_owned(),
                 software: true,
                 tuning: Tuning {
+                    square: 0,
                     threads_per_row: 1,
                     level: Some(Level::detect()),
                 },
@@ -213,6 +214,7 @@ impl Opened {
             tuning: Tuning {
                 // Barriers are dear where threads are emulated; on a GPU neighbours should read neighbours.
                 threads_per_row: if software { 1 } else { 16 },
+                square: if software { 0 } else { 8 },
                 level: None,
             },
         })

@@ -25,6 +25,14 @@ pub fn use_level(level: Option<Level>) {
     LEVEL.set(level);
 }
 
+/// Does something with these vector instructions on this thread, or with none.
+pub fn with_level<T>(level: Option<Level>, work: impl FnOnce() -> T) -> T {
+    let before = LEVEL.replace(level);
+    let result = work();
+    LEVEL.set(before);
+    result
+}
+
 /// The elements of a contiguous f32 tensor.
 pub fn floats(tensor: &FlexTensor) -> &[f32] {
     // Every tensor the engine makes is contiguous; an empty slice would fail loudly in the shape checks.

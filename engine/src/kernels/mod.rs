@@ -31,7 +31,7 @@ pub use params::{Activation, AttentionParams, CacheType, HeadParams, StepParams,
 #[cfg(feature = "compute")]
 pub use {
     device::{ComputeDevice, DeviceChoice, DeviceKind},
-    flex::use_level,
+    flex::{use_level, with_level},
     gpu::counters::Traffic,
     matrix::{Matrix, PIECE_BYTES},
     recording::Recording,

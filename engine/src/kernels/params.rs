@@ -10,6 +10,8 @@ use crate::weights::BlockType;
 pub struct Tuning {
     /// On a GPU: threads that share one row of a matrix; a power of two, at most 64.
     pub threads_per_row: usize,
+    /// On a GPU, with many tokens: rows, and as many tokens, whose sums a thread keeps; 4 or 8, or 0 for products row by row.
+    pub square: usize,
     /// On the processor: which vector instructions; `None` for the plain reference.
     pub level: Option<Level>,
 }
@@ -18,6 +20,7 @@ impl Tuning {
     /// The plain reference.
     pub const PLAIN: Self = Self {
         threads_per_row: 1,
+        square: 0,
         level: None,
     };
 }

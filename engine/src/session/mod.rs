@@ -6,9 +6,11 @@
 mod bench;
 mod core;
 mod generation;
+mod noise;
 mod pace;
 mod probe;
 mod product_bench;
+mod self_test;
 mod stats;
 
 pub use bench::Measured;
@@ -139,11 +141,26 @@ impl Engine {
             let cpu = cpu.with_helpers(options.helpers.clone());
             device = probe::faster(text, device, cpu, options.clock.as_deref()).await?;
         }
-        let mut device = device.with_helpers(options.helpers);
+        let mut switched_off = Vec::new();
         if let Some(tuning) = options.tuning {
             device = device.with_tuning(tuning);
             kernels::use_level(tuning.level);
+        } else if device.kind() == DeviceKind::Gpu {
+            let proved =
+                self_test::prove(text, vision.as_deref(), &device, options.clock.as_deref());
+            match proved.await {
+                Ok(verdict) => {
+                    device = device.with_tuning(verdict.tuning);
+                    switched_off = verdict.switched_off;
+                }
+                Err(error @ Error::Device { .. }) if options.device == DeviceChoice::Auto => {
+                    switched_off.push(error.to_string());
+                    device = ComputeDevice::open(DeviceChoice::Cpu).await?;
+                }
+                Err(error) => return Err(error),
+            }
         }
+        let device = device.with_helpers(options.helpers);
         let model = MedGemma::load(text, vision, options.context_tokens, &device, progress)?;
         let config = model.decoder().config();
         let context_tokens = model.decoder().context_tokens();
@@ -159,7 +176,10 @@ impl Engine {
             device.burn(),
         );
         let template = ChatTemplate::new(&tokenizer, image_tokens)?;
-        let stats = Stats::new(&model, &cache, &device);
+        let stats = Stats {
+            switched_off,
+            ..Stats::new(&model, &cache, &device)
+        };
         let core = Core::new(model, cache, device, template.soft_token());
         Ok(Self {
             core,

@@ -27,31 +27,34 @@ pub async fn faster(
     cpu: ComputeDevice,
     clock: Option<&dyn Clock>,
 ) -> Result<ComputeDevice> {
-    let (Some(clock), Some(_)) = (clock, source.tensor(PROBED)) else {
-        return Ok(if gpu.is_software() { cpu } else { gpu });
+    let unmeasured = if gpu.is_software() { &cpu } else { &gpu };
+    let Some(clock) = clock else {
+        return Ok(unmeasured.clone());
     };
-    let (gpu_ms, cpu_ms) = (
-        product_ms(source, &gpu, clock).await?,
-        product_ms(source, &cpu, clock).await?,
-    );
+    let gpu_ms = product_ms(source, &gpu, 1, clock).await?;
+    let cpu_ms = product_ms(source, &cpu, 1, clock).await?;
+    let (Some(gpu_ms), Some(cpu_ms)) = (gpu_ms, cpu_ms) else {
+        return Ok(unmeasured.clone());
+    };
     log::info!("one product takes {gpu_ms:.2} ms on the GPU, {cpu_ms:.2} ms on the CPU");
     Ok(if gpu_ms <= cpu_ms { gpu } else { cpu })
 }
 
-/// Milliseconds of a product with one token.
-async fn product_ms(
+/// Milliseconds of a product of the model; `None` where it has no such matrix.
+pub(super) async fn product_ms(
     source: &dyn WeightSource,
     device: &ComputeDevice,
+    tokens: usize,
     clock: &dyn Clock,
-) -> Result<f64> {
+) -> Result<Option<f64>> {
     let Some(info) = source.tensor(PROBED) else {
-        return Ok(0.0);
+        return Ok(None);
     };
     let matrix = Matrix::load(source, info, device)?;
     let mut best_ms = f64::INFINITY;
     // The first run makes the kernel.
     for run in 0..=RUNS {
-        let x = Tensor::<2>::ones([1, matrix.cols()], device.burn());
+        let x = Tensor::<2>::ones([tokens, matrix.cols()], device.burn());
         let began_ms = clock.now_ms();
         let mut y = matrix.linear(x.clone());
         for _ in 1..BATCH {
@@ -63,5 +66,5 @@ async fn product_ms(
             best_ms = best_ms.min(elapsed_ms);
         }
     }
-    Ok(best_ms)
+    Ok(Some(best_ms))
 }

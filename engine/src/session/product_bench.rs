@@ -3,10 +3,11 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::noise::Noise;
 use crate::error::{Error, Result};
 use crate::kernels::{self, ComputeDevice, Matrix};
 use crate::ports::Clock;
-use crate::weights::{BlockType, Metadata, Part, TensorInfo, WeightSource};
+use crate::weights::BlockType;
 
 /// How long a shape is measured.
 const MEASURED_MS: f64 = 100.0;
@@ -47,8 +48,8 @@ pub async fn product_ms(
             remedy: "give rows, tokens, and columns in blocks of 32".to_owned(),
         });
     }
-    let source = Noise::new(shape);
-    let matrix = Matrix::load(&source, &source.tensors[0], device)?;
+    let source = Noise::new(BlockType::Q4_0, rows, cols);
+    let matrix = Matrix::load(&source, source.info(), device)?;
     let x = Tensor::<2>::ones([tokens, cols], device.burn());
     // The first makes the kernel, the second says how many of them make a measurement.
     kernels::read(matrix.linear(x.clone()), device.kind()).await?;
@@ -66,53 +67,5 @@ pub async fn product_ms(
         }
         let wanted = (count as f64 * MEASURED_MS / elapsed_ms.max(0.1)).ceil() as usize;
         count = wanted.clamp(count + 1, MOST_PRODUCTS);
-    }
-}
-
-/// A matrix of no meaning.
-struct Noise {
-    metadata: Metadata,
-    tensors: [TensorInfo; 1],
-}
-
-impl Noise {
-    fn new(shape: ProductShape) -> Self {
-        Self {
-            metadata: Metadata::default(),
-            tensors: [TensorInfo {
-                name: "noise".to_owned(),
-                shape: vec![shape.rows as u64, shape.cols as u64],
-                block: BlockType::Q4_0,
-            }],
-        }
-    }
-}
-
-impl WeightSource for Noise {
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn tensors(&self) -> &[TensorInfo] {
-        &self.tensors
-    }
-
-    fn tensor(&self, name: &str) -> Option<&TensorInfo> {
-        self.tensors.iter().find(|tensor| tensor.name == name)
-    }
-
-    fn read_part(&self, _: &TensorInfo, part: Part, offset: u64, buf: &mut [u8]) -> Result<()> {
-        if part == Part::Scales {
-            // 2⁻⁸ in half precision, so that sums stay small.
-            for half in buf.chunks_exact_mut(2) {
-                half.copy_from_slice(&0x1c00u16.to_le_bytes());
-            }
-            return Ok(());
-        }
-        for (index, byte) in buf.iter_mut().enumerate() {
-            let place = offset.wrapping_add(index as u64);
-            *byte = (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-        }
-        Ok(())
     }
 }

@@ -16,6 +16,8 @@ pub struct Stats {
     pub device: DeviceKind,
     /// Threads that compute on the processor.
     pub threads: usize,
+    /// What the GPU was found to compute wrongly, and what is therefore not used.
+    pub switched_off: Vec<String>,
     /// Bytes of weights on the device.
     pub weight_bytes: u64,
     /// Bytes of the key-value cache.
@@ -52,6 +54,7 @@ impl Stats {
             adapter: device.adapter().to_owned(),
             device: device.kind(),
             threads: device.threads(),
+            switched_off: Vec::new(),
             weight_bytes: model.weight_bytes(),
             cache_bytes: cache.bytes(),
             cache: cache.cache_type(),

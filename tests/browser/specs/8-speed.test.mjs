@@ -83,6 +83,24 @@ test("where models compute can be chosen, and the choice is kept", async () => {
   await computeOn(page, "auto");
 });
 
+test("window.outpost.benchKernels times products, and refuses shapes that are none", async () => {
+  const { page } = stage;
+  const shapes = [
+    { rows: 64, cols: 96, tokens: 1 },
+    { rows: 100, cols: 64, tokens: 33 },
+  ];
+  for (const device of ["gpu", "cpu"]) {
+    const times = await page.evaluate((options) => window.outpost.benchKernels(options), { shapes, device });
+    assert.deepEqual(times.map(({ rows, cols, tokens }) => ({ rows, cols, tokens })), shapes);
+    for (const { ms } of times) assert.ok(ms > 0, `${ms} ms`);
+  }
+  const refused = (options) =>
+    page.evaluate((options) => window.outpost.benchKernels(options).then(() => "measured", ({ remedy }) => remedy), options);
+  assert.match(await refused({ shapes: [{ rows: 64, cols: 33, tokens: 1 }] }), /blocks of 32/);
+  assert.match(await refused({ shapes: [{ rows: 64 }] }), /KernelBenchOptions/);
+  await ready(page);
+});
+
 test("lengths and devices that make no sense are refused with what to do, and nothing changes", async () => {
   const { page } = stage;
   for (const options of [{ tokens: 0 }, { promptTokens: -1 }, { promptTokens: 1.5 }, { device: "abacus" }, { threads: 0 }]) {

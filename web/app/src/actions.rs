@@ -6,7 +6,9 @@ mod pictures;
 mod speed;
 
 pub use answering::{ask, bring_back, new_conversation, stop};
-pub use models::{begin, choose_device, delete_model, import, observe, start, stop_work, use_model};
+pub use models::{
+    begin, choose_device, delete_model, import, observe, start, stop_work, use_model,
+};
 pub use pictures::{ACCEPTED, attach, detach};
 pub use speed::{can_measure, measure, stop_measuring};
 

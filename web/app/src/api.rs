@@ -72,6 +72,12 @@ export interface BenchReport {
   gpu_bytes_peak: number | null;
   wasm_heap_bytes: number | null;
 }
+/** A product of x [tokens, cols] with 4-bit weights W [rows, cols]; cols in blocks of 32. */
+export interface ProductShape { rows: number; cols: number; tokens: number; }
+/** Which products to measure, on "gpu", "cpu", or the GPU where there is one ("auto", if not given). */
+export interface KernelBenchOptions { shapes: ProductShape[]; device?: "auto" | "gpu" | "cpu"; }
+/** How long a product took: one of many, with one wait at the end. */
+export interface ProductTime extends ProductShape { ms: number; }
 /** Errors carry what to do next. */
 export interface OutpostError extends Error { remedy: string; }
 "#;
@@ -84,6 +90,10 @@ extern "C" {
     pub type JsBenchOptions;
     #[wasm_bindgen(typescript_type = "Promise<BenchReport>")]
     pub type JsBenchPromise;
+    #[wasm_bindgen(typescript_type = "KernelBenchOptions")]
+    pub type JsKernelBenchOptions;
+    #[wasm_bindgen(typescript_type = "Promise<ProductTime[]>")]
+    pub type JsProductTimesPromise;
     #[wasm_bindgen(typescript_type = "Promise<Adapter>")]
     pub type JsAdapterPromise;
     #[wasm_bindgen(typescript_type = "Promise<ModelInfo>")]
@@ -237,6 +247,18 @@ impl Outpost {
         future_to_promise(bench).unchecked_into()
     }
 
+    /// Measures single products, beside those of other engines.
+    #[wasm_bindgen(js_name = benchKernels)]
+    pub fn bench_kernels(&self, options: &JsKernelBenchOptions) -> JsProductTimesPromise {
+        let client = self.client.clone();
+        let parsed = options::parse_kernel_bench(options.as_ref());
+        let bench = async move {
+            let options::KernelBench { shapes, device } = parsed?;
+            to_js(client.ask(Request::BenchKernels { shapes, device }).await)
+        };
+        future_to_promise(bench).unchecked_into()
+    }
+
     /// Counters with the names of `outpost bench`; null where nothing was measured.
     pub fn stats(&self) -> JsStatsPromise {
         self.promise(Request::Stats, Array::new())
@@ -326,6 +348,7 @@ fn to_js(event: Event) -> Result<JsValue, JsValue> {
         Event::Models { models } => outpost_protocol::encode(&models),
         Event::Installed { model } => outpost_protocol::encode(&model),
         Event::Benched { report } => outpost_protocol::encode(&report),
+        Event::KernelsBenched { times } => outpost_protocol::encode(&times),
         Event::Stats { stats } => outpost_protocol::encode(&stats),
         Event::Failed { message, remedy } => return Err(error(&message, &remedy)),
         Event::Cancelled => {

@@ -10,6 +10,27 @@ pub const BENCH_PROMPT_TOKENS: u32 = 128;
 /// Tokens that are written after the first one, unless the caller asks for another number.
 pub const BENCH_TOKENS: u32 = 32;
 
+/// A product `x · Wᵀ` whose weights have 4 bits (Q4_0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductShape {
+    /// Rows of `W`.
+    pub rows: u32,
+    /// Columns of `W` and of `x`: blocks of 32.
+    pub cols: u32,
+    /// Rows of `x`.
+    pub tokens: u32,
+}
+
+/// How long a product took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ProductTime {
+    /// Which one.
+    #[serde(flatten)]
+    pub shape: ProductShape,
+    /// Milliseconds, of many one after the other with one wait at the end.
+    pub ms: f64,
+}
+
 /// What was measured, with the keys of `outpost bench --json`; `None` where nothing is counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BenchReport {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::BenchReport;
+use crate::bench::{BenchReport, ProductTime};
 use crate::model::{Adapter, ModelInfo, ModelState, Stats};
 
 /// Something happened. See [`Event::is_final`] for which of these end a call.
@@ -71,6 +71,11 @@ pub enum Event {
     Benched {
         /// What was found.
         report: BenchReport,
+    },
+    /// Single products were measured. Final.
+    KernelsBenched {
+        /// As many as were asked for, in their order.
+        times: Vec<ProductTime>,
     },
     /// Counters. Final.
     Stats {

@@ -12,7 +12,7 @@ pub mod format;
 mod model;
 mod request;
 
-pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport};
+pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, ProductShape, ProductTime};
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
 pub use model::{Adapter, DeviceKind, ModelInfo, ModelState, Stats};
 pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
@@ -97,6 +97,12 @@ mod tests {
         }
     }
 
+    const PRODUCT: ProductShape = ProductShape {
+        rows: 64,
+        cols: 32,
+        tokens: 1,
+    };
+
     #[test]
     fn every_request_survives_the_way_to_the_worker() {
         let generate = Request::Generate {
@@ -134,6 +140,10 @@ mod tests {
             Request::Bench {
                 prompt_tokens: BENCH_PROMPT_TOKENS,
                 tokens: 0,
+            },
+            Request::BenchKernels {
+                shapes: vec![PRODUCT],
+                device: DeviceChoice::Gpu,
             },
             Request::Cancel { call: 3 },
             Request::Delete {
@@ -204,6 +214,12 @@ mod tests {
                 load_ms: 3.0,
             },
             Event::Benched { report: report() },
+            Event::KernelsBenched {
+                times: vec![ProductTime {
+                    shape: PRODUCT,
+                    ms: 0.25,
+                }],
+            },
             Event::Stats {
                 stats: Stats::default(),
             },

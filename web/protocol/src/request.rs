@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::CallId;
+use crate::bench::ProductShape;
 
 /// One request. Files and pictures travel beside it as attachments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,13 @@ pub enum Request {
         prompt_tokens: u32,
         /// Tokens written after the first one.
         tokens: u32,
+    },
+    /// Measure single products on a device. Ends with `KernelsBenched`.
+    BenchKernels {
+        /// Which ones.
+        shapes: Vec<ProductShape>,
+        /// Where to compute.
+        device: DeviceChoice,
     },
     /// Stop another call, which then ends with `Cancelled` or `Finished`. Ends with `Done`.
     Cancel {

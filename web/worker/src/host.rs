@@ -95,6 +95,11 @@ impl Host {
                 prompt_tokens,
                 tokens,
             } => self.bench(task, prompt_tokens, tokens).await,
+            Request::BenchKernels { shapes, device } => {
+                let choice = gpu::choose(device, &self.adapter().await)?;
+                let times = measure::products(task, &shapes, choice).await?;
+                Ok(Event::KernelsBenched { times })
+            }
             Request::Delete { model } => self.delete(task, &model).await,
             Request::Stats => Ok(Event::Stats {
                 stats: self.stats(),

@@ -1,8 +1,9 @@
 //! What the loaded engine has counted, and how fast it is.
 
+use outpost_engine::kernels::{ComputeDevice, DeviceChoice};
 use outpost_engine::session::{self, Engine, Flow};
 use outpost_protocol as protocol;
-use outpost_protocol::{Adapter, BenchReport, Stage, Unit};
+use outpost_protocol::{Adapter, BenchReport, ProductShape, ProductTime, Stage, Unit};
 
 use crate::desk::Task;
 use crate::event_loop::{BrowserClock, heap_bytes};
@@ -97,4 +98,28 @@ pub async fn bench(
         gpu_bytes_peak: stats.gpu_bytes_peak,
         wasm_heap_bytes: heap_bytes(),
     })
+}
+
+/// Measures single products on a device, one after the other.
+///
+/// # Errors
+/// [`Problem::Cancelled`] if the page stops it; what [`session::product_ms`] says.
+pub async fn products(
+    task: &Task,
+    shapes: &[ProductShape],
+    device: DeviceChoice,
+) -> Result<Vec<ProductTime>> {
+    let device = ComputeDevice::open(device).await?;
+    let mut times = Vec::with_capacity(shapes.len());
+    for &shape in shapes {
+        task.check().await?;
+        let product = session::ProductShape {
+            rows: shape.rows as usize,
+            cols: shape.cols as usize,
+            tokens: shape.tokens as usize,
+        };
+        let ms = session::product_ms(&device, product, &BrowserClock).await?;
+        times.push(ProductTime { shape, ms });
+    }
+    Ok(times)
 }

@@ -1,8 +1,10 @@
 //! Attention over a ring of keys and values, with a running softmax: no score matrix in memory.
 //!
-//! One workgroup serves a few neighbouring queries of one head. It walks the visible positions in tiles of `UNITS`: each
-//! thread scores one key against every query, then adds the weighted values of the tile into its own dimensions. Bytes
-//! read: each query once, every visible key and value once for each head and workgroup.
+//! One workgroup serves some neighbouring queries of one head. It walks the visible positions in tiles of `UNITS`: its
+//! threads stand in `SIDE` rows of queries and `SIDE` columns. A thread scores its queries against its share of the tile's
+//! keys, and adds the tile's weighted values into its queries' share of the dimensions, both in registers, so that a number
+//! that it reads serves several products. Bytes read: each query once for a tile, every visible key and value once for each
+//! head and workgroup.
 
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
@@ -13,6 +15,21 @@ use super::{UNITS, arg, grid};
 
 /// Below every score, and safe to subtract from itself.
 const LOWEST: f32 = -1.0e30;
+
+/// Threads along each side of a workgroup.
+const SIDE: usize = 8;
+
+/// Keys of a tile that a thread scores: neighbours.
+const OWN_KEYS: usize = UNITS / SIDE;
+
+/// Quads of a query's weights for a tile, with one more so that queries begin in different banks of memory.
+const WEIGHT_QUADS: usize = UNITS / 4 + 1;
+
+/// Numbers of which a thread keeps the sums, at most.
+const MOST_SUMS: usize = 64;
+
+/// Queries of a thread, at most. With four, SwiftShader takes minutes to compile the kernel.
+const MOST_QUERIES: usize = 2;
 
 /// The numbers of a call that do not shape the kernel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
@@ -46,169 +63,201 @@ fn end_visible(place: &Place, token: u32, #[comptime] bidirectional: bool) -> u3
     end
 }
 
+/// Row of a ring, `ahead` rows after row `start`; both below its capacity.
+#[cube]
+fn wrapped(start: usize, ahead: usize, capacity: usize) -> usize {
+    let row = start + ahead;
+    select(row >= capacity, row - min(row, capacity), row)
+}
+
 #[cube(launch_unchecked)]
 fn attention_kernel(
-    q: &[f32],
+    q: &[Vector<f32, Const<4>>],
     k: &[Vector<u32, Const<4>>],
-    v: &[u32],
+    v: &[Vector<u32, Const<4>>],
     out: &mut [f32],
     place: Place,
     scale: f32,
     #[comptime] head_dim: usize,
-    #[comptime] queries: usize,
+    #[comptime] own_queries: usize,
     #[comptime] bidirectional: bool,
     #[comptime] cache: CacheType,
 ) {
     let unit = UNIT_POS as usize;
+    let side_row = unit / comptime!(SIDE);
+    let side_column = unit % comptime!(SIDE);
+    let queries = comptime!(own_queries * SIDE);
     let head = CUBE_POS_X;
-    let first_token = CUBE_POS_Y * comptime!(queries as u32);
+    let first_token = CUBE_POS_Y * comptime!((own_queries * SIDE) as u32);
     let last_token = place.tokens - 1u32;
     let kv_head = (head / (place.heads / place.kv_heads)) as usize;
-    let per_word = comptime!(per_word(cache));
-    let head_words = comptime!(head_dim / per_word);
-    let row_words = place.kv_heads as usize * head_words;
+    // A quad of words is `of_quad` numbers, and so many quads of a query.
+    let of_quad = comptime!(4 * per_word(cache));
+    let head_quads = comptime!(head_dim / of_quad);
+    let row_quads = place.kv_heads as usize * head_quads;
     let capacity = place.capacity as usize;
 
     // Bounds come from scalars and the workgroup's own place, so the whole workgroup agrees on them.
     let first = first_visible(&place, first_token);
     let end = end_visible(
         &place,
-        min(first_token + comptime!(queries as u32 - 1), last_token),
+        min(
+            first_token + comptime!((own_queries * SIDE - 1) as u32),
+            last_token,
+        ),
         bidirectional,
     );
 
-    let mut query = Shared::<[f32]>::new_slice(comptime!(queries * head_dim));
-    let mut scores = Shared::<[f32]>::new_slice(comptime!(queries * UNITS));
-    let mut weights = Shared::<[f32]>::new_slice(comptime!(queries * UNITS));
-    let mut peaks = Shared::<[f32]>::new_slice(queries);
-    let mut fades = Shared::<[f32]>::new_slice(queries);
-    let mut totals = Shared::<[f32]>::new_slice(queries);
-    let mut d = unit;
-    while d < comptime!(queries * head_dim) {
-        let token = min(first_token + (d / head_dim) as u32, last_token);
-        let start = (token * place.heads + head) as usize * head_dim;
-        query[d] = q[start + d % head_dim] * scale;
-        d += comptime!(UNITS);
-    }
-    if unit < queries {
-        peaks[unit] = comptime!(LOWEST).runtime();
-        totals[unit] = 0.0f32;
-    }
-    sync_cube();
+    let mut peaks_of_shares = Shared::<[f32]>::new_slice(comptime!(queries * SIDE));
+    let mut totals_of_shares = Shared::<[f32]>::new_slice(comptime!(queries * SIDE));
+    let mut weights =
+        Shared::<[Vector<f32, Const<4>>]>::new_slice(comptime!(queries * WEIGHT_QUADS));
 
-    // The words of a value that this thread adds up.
-    let own = comptime!(head_words.div_ceil(UNITS));
-    let mut sums = Array::<f32>::new(comptime!(queries * own * per_word));
+    let mut peaks = Array::<f32>::new(own_queries);
+    let mut totals = Array::<f32>::new(own_queries);
+    let mut query_starts = Array::<usize>::new(own_queries);
+    let mut firsts = Array::<u32>::new(own_queries);
+    let mut ends = Array::<u32>::new(own_queries);
+    let own_quads = comptime!(head_quads.div_ceil(SIDE));
+    let mut sums = Array::<f32>::new(comptime!(own_queries * own_quads * of_quad));
     #[unroll]
-    for i in 0..comptime!(queries * own * per_word) {
-        sums[i] = 0.0f32;
+    for t in 0..own_queries {
+        let token = min(
+            first_token + side_row as u32 + comptime!((t * SIDE) as u32),
+            last_token,
+        );
+        query_starts[t] = (token * place.heads + head) as usize * comptime!(head_dim / 4);
+        firsts[t] = first_visible(&place, token);
+        ends[t] = end_visible(&place, token, bidirectional);
+        peaks[t] = comptime!(LOWEST).runtime();
+        totals[t] = 0.0f32;
+        #[unroll]
+        for i in 0..comptime!(own_quads * of_quad) {
+            sums[comptime!(t * own_quads * of_quad + i)] = 0.0f32;
+        }
     }
-    let mut dots = Array::<f32>::new(queries);
+    let mut key_starts = Array::<usize>::new(OWN_KEYS);
+    let mut dots = Array::<f32>::new(comptime!(own_queries * OWN_KEYS));
+
     let tiles = (end - first).div_ceil(comptime!(UNITS as u32));
     for tile in 0..tiles {
-        let base = (first + tile * comptime!(UNITS as u32)) as usize;
-        let count = min(end as usize - base, UNITS);
-        let position = (base + unit) as u32;
+        let base = first + tile * comptime!(UNITS as u32);
+        let start = base as usize % capacity;
+        let last = min(end - base, comptime!(UNITS as u32)) as usize - 1usize;
+
+        // Scores. Keys past the end are the last one again; nobody sees them.
         #[unroll]
-        for t in 0..queries {
-            dots[t] = 0.0f32;
+        for s in 0..comptime!(OWN_KEYS) {
+            let ahead = min(side_column * comptime!(OWN_KEYS) + s, last);
+            key_starts[s] = wrapped(start, ahead, capacity) * row_quads + kv_head * head_quads;
+            #[unroll]
+            for t in 0..own_queries {
+                dots[comptime!(t * OWN_KEYS + s)] = 0.0f32;
+            }
         }
-        if unit < count {
-            let key = ((base + unit) % capacity * row_words + kv_head * head_words) / 4usize;
-            for i in 0..comptime!(head_words / 4) {
-                let quad = k[key + i];
+        for quad in 0..head_quads {
+            add_scores(
+                q,
+                k,
+                &query_starts,
+                &key_starts,
+                quad,
+                &mut dots,
+                own_queries,
+                cache,
+            );
+        }
+        #[unroll]
+        for t in 0..own_queries {
+            let mut peak = comptime!(LOWEST).runtime();
+            #[unroll]
+            for s in 0..comptime!(OWN_KEYS) {
+                let position = base + (side_column * comptime!(OWN_KEYS) + s) as u32;
+                let seen = position >= firsts[t] && position < ends[t];
+                let dot = dots[comptime!(t * OWN_KEYS + s)] * scale;
+                let hidden = comptime!(LOWEST).runtime();
+                dots[comptime!(t * OWN_KEYS + s)] = select(seen, dot, hidden);
+                peak = max(peak, dots[comptime!(t * OWN_KEYS + s)]);
+            }
+            peaks_of_shares[(side_row + comptime!(t * SIDE)) * comptime!(SIDE) + side_column] =
+                peak;
+        }
+        sync_cube();
+
+        // Weights, beside the largest score so far.
+        #[unroll]
+        for t in 0..own_queries {
+            let query = side_row + comptime!(t * SIDE);
+            let mut peak = peaks[t];
+            #[unroll]
+            for share in 0..comptime!(SIDE) {
+                peak = max(peak, peaks_of_shares[query * comptime!(SIDE) + share]);
+            }
+            let fade = (peaks[t] - peak).exp();
+            peaks[t] = peak;
+            totals[t] *= fade;
+            #[unroll]
+            for i in 0..comptime!(own_quads * of_quad) {
+                sums[comptime!(t * own_quads * of_quad + i)] *= fade;
+            }
+            let mut total = 0.0f32;
+            #[unroll]
+            for four in 0..comptime!(OWN_KEYS / 4) {
+                let mut quad = Vector::<f32, Const<4>>::new(0.0f32);
                 #[unroll]
-                for j in 0..comptime!(4 * per_word) {
-                    let value = number(
-                        quad.extract(comptime!(j / per_word)),
-                        comptime!(j % per_word),
-                        cache,
-                    );
-                    let d = comptime!(4 * per_word) * i + j;
-                    #[unroll]
-                    for t in 0..queries {
-                        dots[t] += query[comptime!(t * head_dim) + d] * value;
-                    }
+                for i in 0..4usize {
+                    let dot = dots[comptime!(t * OWN_KEYS + 4 * four + i)];
+                    // Where nothing has been seen yet, the peak is as low as what is hidden.
+                    let weight = select(dot > comptime!(0.5 * LOWEST), (dot - peak).exp(), 0.0f32);
+                    total += weight;
+                    quad.insert(i, weight);
                 }
+                weights[query * comptime!(WEIGHT_QUADS)
+                    + side_column * comptime!(OWN_KEYS / 4)
+                    + four] = quad;
             }
-        }
-        #[unroll]
-        for t in 0..queries {
-            let token = min(first_token + comptime!(t as u32), last_token);
-            let seen = unit < count
-                && position >= first_visible(&place, token)
-                && position < end_visible(&place, token, bidirectional);
-            let lowest = comptime!(LOWEST).runtime();
-            dots[t] = select(seen, dots[t], lowest);
-            scores[comptime!(t * UNITS) + unit] = dots[t];
+            totals_of_shares[query * comptime!(SIDE) + side_column] = total;
         }
         sync_cube();
-        if unit < queries {
-            let before = peaks[unit];
-            let mut peak = before;
-            for other in 0..count {
-                peak = max(peak, scores[unit * comptime!(UNITS) + other]);
-            }
-            peaks[unit] = peak;
-            fades[unit] = (before - peak).exp();
-        }
-        sync_cube();
+
+        // Values, four positions at a time.
         #[unroll]
-        for t in 0..queries {
-            let weight = (dots[t] - peaks[t]).exp();
-            // Where nothing has been seen yet, the peak is as low as what is hidden.
-            weights[comptime!(t * UNITS) + unit] =
-                select(dots[t] > comptime!(0.5 * LOWEST), weight, 0.0f32);
-        }
-        sync_cube();
-        if unit < queries {
-            let mut total = totals[unit] * fades[unit];
-            for other in 0..count {
-                total += weights[unit * comptime!(UNITS) + other];
+        for t in 0..own_queries {
+            #[unroll]
+            for share in 0..comptime!(SIDE) {
+                totals[t] +=
+                    totals_of_shares[(side_row + comptime!(t * SIDE)) * comptime!(SIDE) + share];
             }
-            totals[unit] = total;
         }
-        #[unroll]
-        for i in 0..own {
-            let column = unit + comptime!(i * UNITS);
-            if column < head_words {
-                #[unroll]
-                for t in 0..queries {
-                    #[unroll]
-                    for n in 0..per_word {
-                        sums[comptime!((t * own + i) * per_word + n)] *= fades[t];
-                    }
-                }
-                for other in 0..count {
-                    let word =
-                        v[(base + other) % capacity * row_words + kv_head * head_words + column];
-                    #[unroll]
-                    for n in 0..per_word {
-                        let value = number(word, n, cache);
-                        #[unroll]
-                        for t in 0..queries {
-                            sums[comptime!((t * own + i) * per_word + n)] +=
-                                weights[comptime!(t * UNITS) + other] * value;
-                        }
-                    }
-                }
-            }
+        for four in 0..last / 4usize + 1usize {
+            add_values(
+                v,
+                &weights,
+                (side_row, side_column),
+                four,
+                (start, last, capacity),
+                (row_quads, kv_head * head_quads),
+                &mut sums,
+                head_quads,
+                own_queries,
+                cache,
+            );
         }
     }
-    sync_cube();
+
     #[unroll]
-    for t in 0..queries {
-        let token = first_token + comptime!(t as u32);
+    for t in 0..own_queries {
+        let token = first_token + side_row as u32 + comptime!((t * SIDE) as u32);
         if token <= last_token {
-            let start = (token * place.heads + head) as usize * head_dim;
+            let out_start = (token * place.heads + head) as usize * head_dim;
             #[unroll]
-            for i in 0..own {
-                let column = unit + comptime!(i * UNITS);
-                if column < head_words {
+            for m in 0..own_quads {
+                let quad = side_column + comptime!(m * SIDE);
+                if quad < head_quads {
                     #[unroll]
-                    for n in 0..per_word {
-                        out[start + column * per_word + n] =
-                            sums[comptime!((t * own + i) * per_word + n)] / totals[t];
+                    for n in 0..of_quad {
+                        out[out_start + quad * of_quad + n] =
+                            sums[comptime!((t * own_quads + m) * of_quad + n)] / totals[t];
                     }
                 }
             }
@@ -216,14 +265,102 @@ fn attention_kernel(
     }
 }
 
-/// Queries of a workgroup: as many as 16 KiB of workgroup memory and a thread's registers bear.
-fn queries(p: &AttentionParams) -> usize {
-    match p.head_dim {
-        _ if p.tokens == 1 => 1,
-        0..=128 => 8,
-        129..=256 => 4,
-        _ => 2,
+/// Adds what quad `quad` of the keys gives to the scores, [own_queries, OWN_KEYS].
+#[cube]
+fn add_scores(
+    q: &[Vector<f32, Const<4>>],
+    k: &[Vector<u32, Const<4>>],
+    query_starts: &Array<usize>,
+    key_starts: &Array<usize>,
+    quad: usize,
+    dots: &mut Array<f32>,
+    #[comptime] own_queries: usize,
+    #[comptime] cache: CacheType,
+) {
+    let per_word = comptime!(per_word(cache));
+    // As many quads of a query as a quad of words has numbers to a word.
+    let mut own = Array::<Vector<f32, Const<4>>>::new(comptime!(own_queries * per_word));
+    #[unroll]
+    for t in 0..own_queries {
+        #[unroll]
+        for part in 0..per_word {
+            own[comptime!(t * per_word + part)] = q[query_starts[t] + quad * per_word + part];
+        }
     }
+    #[unroll]
+    for s in 0..comptime!(OWN_KEYS) {
+        let words = k[key_starts[s] + quad];
+        #[unroll]
+        for n in 0..comptime!(4 * per_word) {
+            let value = number(
+                words.extract(comptime!(n / per_word)),
+                comptime!(n % per_word),
+                cache,
+            );
+            #[unroll]
+            for t in 0..own_queries {
+                let query = own[comptime!(t * per_word + n / 4)];
+                dots[comptime!(t * OWN_KEYS + s)] += query.extract(comptime!(n % 4)) * value;
+            }
+        }
+    }
+}
+
+/// Adds four positions' weighted values to the sums, [own_queries, own_quads, of_quad]. Positions past the end are the last
+/// one again, with no weight.
+#[cube]
+fn add_values(
+    v: &[Vector<u32, Const<4>>],
+    weights: &Shared<[Vector<f32, Const<4>>]>,
+    own: (usize, usize),
+    four: usize,
+    ring: (usize, usize, usize),
+    rows: (usize, usize),
+    sums: &mut Array<f32>,
+    #[comptime] head_quads: usize,
+    #[comptime] own_queries: usize,
+    #[comptime] cache: CacheType,
+) {
+    let (start, last, capacity) = ring;
+    let (row_quads, first_quad) = rows;
+    let of_quad = comptime!(4 * per_word(cache));
+    let own_quads = comptime!(head_quads.div_ceil(SIDE));
+    let mut own_weights = Array::<Vector<f32, Const<4>>>::new(own_queries);
+    #[unroll]
+    for t in 0..own_queries {
+        own_weights[t] = weights[(own.0 + comptime!(t * SIDE)) * comptime!(WEIGHT_QUADS) + four];
+    }
+    #[unroll]
+    for i in 0..4usize {
+        let row = wrapped(start, min(four * 4usize + i, last), capacity);
+        #[unroll]
+        for m in 0..own_quads {
+            // Threads that have a quad less than others add up their last one for nothing.
+            let quad = min(own.1 + comptime!(m * SIDE), comptime!(head_quads - 1));
+            let words = v[row * row_quads + first_quad + quad];
+            #[unroll]
+            for n in 0..of_quad {
+                let value = number(
+                    words.extract(comptime!(n / per_word(cache))),
+                    comptime!(n % per_word(cache)),
+                    cache,
+                );
+                #[unroll]
+                for t in 0..own_queries {
+                    sums[comptime!((t * own_quads + m) * of_quad + n)] +=
+                        own_weights[t].extract(i) * value;
+                }
+            }
+        }
+    }
+}
+
+/// Queries of a thread: as many as its registers bear the sums of, and no more than there are.
+fn own_queries(p: &AttentionParams, cache: CacheType) -> usize {
+    let of_quad = 4 * per_word(cache);
+    let sums = (p.head_dim / of_quad).div_ceil(SIDE) * of_quad;
+    let bearable = (MOST_SUMS / sums).clamp(1, MOST_QUERIES);
+    bearable.min(p.tokens.div_ceil(SIDE))
 }
 
 /// q, out: [tokens, heads * head_dim], k, v: [capacity, kv_heads * head_dim] as `cache` says; `head_dim` divides by four
@@ -238,16 +375,16 @@ pub fn attention(
 ) {
     let words = cache.words(p.capacity * p.kv_heads * p.head_dim);
     let count = p.tokens * p.heads * p.head_dim;
-    let queries = queries(p);
+    let own_queries = own_queries(p, cache);
     // SAFETY: one workgroup for a head and its queries; positions wrap at the capacity of the ring.
     unsafe {
         attention_kernel::launch_unchecked(
             &q.client,
-            grid(p.heads, p.tokens.div_ceil(queries)),
+            grid(p.heads, p.tokens.div_ceil(own_queries * SIDE)),
             CubeDim::new_1d(UNITS as u32),
-            arg(q, count),
+            arg(q, count / 4),
             arg(k, words / 4),
-            arg(v, words),
+            arg(v, words / 4),
             arg(out, count),
             PlaceLaunch::new(
                 p.tokens as u32,
@@ -259,7 +396,7 @@ pub fn attention(
             ),
             p.scale,
             p.head_dim,
-            queries,
+            own_queries,
             p.bidirectional,
             cache,
         );

@@ -58,14 +58,14 @@ pub fn octet_quads(block: BlockType, octet: usize) -> (usize, usize) {
 /// f32 denormals that a shifted bit pattern would pass through.
 #[cube]
 pub fn half_to_float(bits: u32) -> f32 {
-    let exponent = (bits >> 10u32) & 31u32;
-    let mantissa = bits & 1023u32;
-    let sign = (bits & 32768u32) << 16u32;
-    let raised = select(exponent == 31u32, 255u32, exponent + 112u32);
-    let normal = f32::reinterpret(sign | (raised << 23u32) | (mantissa << 13u32));
-    let tiny = f32::cast_from(mantissa) * 5.960_464_5e-8f32;
-    let signed_tiny = select(sign == 0u32, tiny, -tiny);
-    select(exponent == 0u32, signed_tiny, normal)
+    let magnitude = bits & 32767u32;
+    let shifted = magnitude << 13u32;
+    // What an exponent is raised by: 112, or to 255 from that of infinity.
+    let raised = shifted + select(magnitude > 31743u32, 1_879_048_192u32, 939_524_096u32);
+    // A subnormal is what 2⁻¹⁴ has too much once its bits stand behind that exponent.
+    let tiny = f32::reinterpret(shifted + 947_912_704u32) - 6.103_515_6e-5f32;
+    let number = select(magnitude < 1024u32, tiny, f32::reinterpret(raised));
+    f32::reinterpret(u32::reinterpret(number) | ((bits & 32768u32) << 16u32))
 }
 
 /// Word `index` of the part that begins at quad `start`.

@@ -8,12 +8,13 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::params::{EmbedParams, LinearParams};
+use super::super::params::{EmbedParams, LinearParams, Tuning};
 use super::decode::{
     GROUP, OCTET, OCTETS, PlaneStarts, PlaneStartsLaunch, SCALES, decode_dense, decode_octet,
     group_quads, group_words, load_group, load_scales, octet_quads,
 };
 use super::elementwise::gelu_tanh;
+use super::tiled::tiled;
 use super::{UNITS, arg, elements, flat_grid, flat_position, grid};
 use crate::weights::{BlockType, Part};
 
@@ -26,17 +27,23 @@ const MOST_REGISTERS: usize = 4;
 /// The same where a processor emulates the GPU: decoding costs most there, and registers are memory anyway.
 const EMULATED_TILE: (usize, usize) = (8, 16);
 
+/// Most tokens that rows are met with one by one; a tile would mostly be empty.
+const MOST_TOKENS_BY_ROW: usize = 16;
+
 /// Rows and tokens that a thread has for a single token.
 const LINE: (usize, usize) = (1, 1);
 
+/// The same where a processor emulates the GPU: reading a number of `x` takes as long as several products.
+const EMULATED_LINE: (usize, usize) = (4, 1);
+
 /// The numbers of a product that do not shape the kernel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
-struct Sizes {
-    tokens: u32,
-    rows: u32,
-    cols: u32,
-    first_row: u32,
-    out_cols: u32,
+pub struct Sizes {
+    pub tokens: u32,
+    pub rows: u32,
+    pub cols: u32,
+    pub first_row: u32,
+    pub out_cols: u32,
 }
 
 /// `cols` is `GROUP · n + tail`; only dense types have a tail, a multiple of 8.
@@ -261,14 +268,14 @@ fn add_group(
 }
 
 /// Values that a quad of words holds; of types whose groups share a quad, as many as keep the arithmetic whole.
-fn values_in_quad(block: BlockType) -> usize {
+pub fn values_in_quad(block: BlockType) -> usize {
     let bits = block.block_part_bytes(Part::Values) * 8 / block.block_elements();
     (128 / bits).min(GROUP)
 }
 
 /// [`load_group`], or the quads that a dense row has left for its last, shorter group.
 #[cube]
-fn load_values(
+pub fn load_values(
     weights: &[Vector<u32, Const<4>>],
     planes: &PlaneStarts,
     quad: usize,
@@ -409,23 +416,28 @@ fn embed_ragged_kernel(
     }
 }
 
+/// The numbers of a product, for a kernel.
+pub fn sizes(p: &LinearParams) -> SizesLaunch {
+    SizesLaunch::new(
+        p.tokens as u32,
+        p.rows as u32,
+        p.cols as u32,
+        p.first_row as u32,
+        p.out_cols as u32,
+    )
+}
+
 /// Writes the piece's columns of `y`.
 pub fn linear(
     x: &CubeTensor,
     weights: &CubeTensor,
     y: &CubeTensor,
     p: &LinearParams,
-    threads_per_row: usize,
+    tuning: Tuning,
 ) {
     let client = &x.client;
     let quads = elements(weights) / 4;
-    let sizes = SizesLaunch::new(
-        p.tokens as u32,
-        p.rows as u32,
-        p.cols as u32,
-        p.first_row as u32,
-        p.out_cols as u32,
-    );
+    let sizes = sizes(p);
     if !p.cols.is_multiple_of(OCTET) {
         // SAFETY: lengths follow from the shapes; the kernel checks rows and tokens.
         unsafe {
@@ -442,9 +454,15 @@ pub fn linear(
         }
         return;
     }
+    if p.tokens > MOST_TOKENS_BY_ROW && tuning.square > 0 {
+        tiled(x, weights, y, p, tuning.square);
+        return;
+    }
+    let threads_per_row = tuning.threads_per_row;
     let (tile_rows, tile_tokens) = match (p.tokens, threads_per_row) {
-        (1, _) => LINE,
         // One thread a row is what emulated GPUs get.
+        (1, 1) => EMULATED_LINE,
+        (1, _) => LINE,
         (_, 1) => EMULATED_TILE,
         _ => TILE,
     };
@@ -563,7 +581,8 @@ pub fn embed(ids: &CubeTensor, weights: &CubeTensor, y: &CubeTensor, p: &EmbedPa
     }
 }
 
-fn starts(planes: crate::kernels::params::Planes) -> PlaneStartsLaunch {
+/// Where the parts of a piece begin, for a kernel.
+pub fn starts(planes: crate::kernels::params::Planes) -> PlaneStartsLaunch {
     PlaneStartsLaunch::new(
         planes.high as u32,
         planes.scales as u32,

@@ -14,6 +14,7 @@ mod heads;
 mod linear;
 mod norm;
 mod step;
+mod tiled;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::wgpu::{CubeBackend, CubeTensor};
@@ -88,7 +89,7 @@ impl EngineOps for CubeBackend {
         params: LinearParams,
         tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear(&x, &weights, &y, &params, tuning.threads_per_row);
+        linear::linear(&x, &weights, &y, &params, tuning);
         y
     }
 

@@ -146,17 +146,17 @@ async fn read(tensor: Tensor<2>) -> Vec<f32> {
         .unwrap()
 }
 
-/// Ways of splitting a row over threads, whatever this adapter would choose.
-const SPLITS: [usize; 4] = [1, 4, 16, 64];
+/// Threads of a row and sides of tiles, whatever this adapter would choose.
+const SPLITS: [(usize, usize); 6] = [(1, 0), (4, 0), (16, 0), (64, 0), (1, 4), (1, 8)];
 
 /// Runs `operation` on both devices and compares; `magnitude` is what rounding errors are measured by.
 async fn same_on_both(what: &str, magnitude: f32, operation: impl Fn(&ComputeDevice) -> Tensor<2>) {
-    same_with(&[1], what, magnitude, operation).await;
+    same_with(&SPLITS[..1], what, magnitude, operation).await;
 }
 
-/// The same for operations that split rows over threads, with each number of them.
+/// The same for products, which each of `splits` divides among threads in another way.
 async fn same_with(
-    splits: &[usize],
+    splits: &[(usize, usize)],
     what: &str,
     magnitude: f32,
     operation: impl Fn(&ComputeDevice) -> Tensor<2>,
@@ -165,9 +165,10 @@ async fn same_with(
     let gpu = ComputeDevice::open(DeviceChoice::Gpu).await.unwrap();
     kernels::use_level(None);
     let expected = read(operation(&cpu.with_tuning(Tuning::PLAIN))).await;
-    for &threads_per_row in splits {
+    for &(threads_per_row, square) in splits {
         let tuning = Tuning {
             threads_per_row,
+            square,
             level: None,
         };
         let found = read(operation(&gpu.with_tuning(tuning))).await;
@@ -176,7 +177,7 @@ async fn same_with(
             let off = (f - e).abs();
             assert!(
                 off <= TOLERANCE * magnitude,
-                "{what}, {threads_per_row} threads a row: {f} at {index}, reference {e}"
+                "{what}, {threads_per_row} threads a row, tiles of {square}: {f} at {index}, reference {e}"
             );
         }
     }

@@ -13,6 +13,8 @@ pub async fn products_match() {
         (5, 200, 320),
         (7, 130, 32),
         (33, 64, 160),
+        (17, 70, 64),
+        (70, 130, 96),
     ];
     for block in BlockType::ALL {
         for (tokens, out, cols) in shapes {
@@ -25,7 +27,7 @@ pub async fn products_match() {
                 // How rows are split and how blocks are decoded do not meet, so one type goes through every split.
                 let splits = match block {
                     BlockType::Q4_0 => &SPLITS[..],
-                    _ => &SPLITS[..1],
+                    _ => &[(1, 0), (1, 4), (1, 8)],
                 };
                 same_with(splits, &what, magnitude, |device| {
                     weights
@@ -45,6 +47,8 @@ pub async fn products_match() {
             (2, 65, 136),
             (1, 7, 8),
             (9, 66, 4304),
+            (40, 67, 136),
+            (70, 34, 48),
         ] {
             let weights = RandomWeights::new(block, out, cols, &mut rng);
             let x = random(tokens * cols, &mut rng);
@@ -52,7 +56,7 @@ pub async fn products_match() {
                 "{} ragged product {tokens}x{cols} · {out}x{cols}",
                 block.name()
             );
-            same_with(&[1, 16], &what, cols as f32, |device| {
+            same_with(&SPLITS, &what, cols as f32, |device| {
                 weights
                     .matrix(device, 1 << 20)
                     .linear(rows(&x, cols, device))

@@ -105,7 +105,12 @@ pub async fn start(app: App, client: &Client) -> Result<(), Problem> {
 
 async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
     app.problem.set(None);
-    app.device.set(kept(DEVICE).as_deref().and_then(DeviceChoice::named).unwrap_or_default());
+    app.device.set(
+        kept(DEVICE)
+            .as_deref()
+            .and_then(DeviceChoice::named)
+            .unwrap_or_default(),
+    );
     if let Event::Failed { message, remedy } = client.ask(Request::Init).await {
         let problem = Problem {
             message,

@@ -1,8 +1,9 @@
-//! The options of `generate` and `bench`, from JavaScript objects.
+//! The options of `generate`, `bench` and `benchKernels`, from JavaScript objects.
 
 use js_sys::{Array, JSON, Reflect};
 use outpost_protocol::{
-    BENCH_PROMPT_TOKENS, BENCH_TOKENS, DeviceChoice, Message, Part, Request, Role, Sampling,
+    BENCH_PROMPT_TOKENS, BENCH_TOKENS, DeviceChoice, Message, Part, ProductShape, Request, Role,
+    Sampling,
 };
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
@@ -68,6 +69,16 @@ impl Default for Bench {
             threads: None,
         }
     }
+}
+
+/// `KernelBenchOptions`.
+#[derive(Deserialize)]
+pub struct KernelBench {
+    /// Which products.
+    pub shapes: Vec<ProductShape>,
+    /// Where to compute.
+    #[serde(default)]
+    pub device: DeviceChoice,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +158,22 @@ pub fn parse_bench(options: &JsValue) -> Result<Bench, JsValue> {
         return Err(wrong("promptTokens, tokens and threads begin at 1"));
     }
     Ok(bench)
+}
+
+/// What `benchKernels` was given.
+///
+/// # Errors
+/// A `TypeError` that says what makes no sense.
+pub fn parse_kernel_bench(options: &JsValue) -> Result<KernelBench, JsValue> {
+    let wrong = |detail: &str| {
+        type_error(
+            detail,
+            "Give benchKernels what KernelBenchOptions describes.",
+        )
+    };
+    let text = JSON::stringify(options)?.as_string();
+    let text = text.ok_or_else(|| wrong("benchKernels takes an object"))?;
+    serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))
 }
 
 fn type_error(detail: &str, remedy: &str) -> JsValue {

@@ -2,7 +2,8 @@
 
 use leptos::ev;
 use leptos::html::{
-    Dialog, button, dialog as dialog_element, div, h2, label, li, option, p, select, span, strong, ul,
+    Dialog, button, dialog as dialog_element, div, h2, label, li, option, p, select, span, strong,
+    ul,
 };
 use leptos::prelude::*;
 use outpost_protocol::{DeviceChoice, ModelInfo, format};
@@ -88,7 +89,9 @@ fn device_choice(app: App, client: SharedClient) -> impl IntoView {
     let options = DeviceChoice::ALL.map(|choice| {
         option()
             .attr("value", choice.name())
-            .attr("selected", move || (app.device.get() == choice).then_some(""))
+            .attr("selected", move || {
+                (app.device.get() == choice).then_some("")
+            })
             .child(named(choice))
     });
     let changed = move |event| {

@@ -1,0 +1,249 @@
+//! Whether a GPU computes what the plain reference does, and which way of computing is the fastest of those that are right.
+//!
+//! Drivers are wrong now and then, and a wrong product reads like a poor model. So before a GPU answers anything, every
+//! kernel that the model needs has computed something small on it, which was compared. Where there is another way, the
+//! wrong one is switched off; where there is none, the GPU is not used.
+
+mod cases;
+
+use std::collections::BTreeSet;
+
+use self::cases::{Case, TOKENS, only_ways, products};
+use super::probe::product_ms;
+use crate::error::{Error, Result};
+use crate::kernels::{ComputeDevice, DeviceChoice, Tuning};
+use crate::ports::Clock;
+use crate::weights::{BlockType, WeightSource};
+
+/// Tokens with which ways of computing many at once are timed.
+const TIMED_TOKENS: usize = 128;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// How products are worked out from now on.
+    pub tuning: Tuning,
+    /// What this device computes wrongly, and what is therefore not used.
+    pub switched_off: Vec<String>,
+}
+
+/// Tries everything that the model in these files needs on `gpu`. Without a clock nothing is timed.
+///
+/// # Errors
+/// [`Error::Device`] if the GPU is wrong where there is no other way, and those of reading the files.
+pub async fn prove(
+    text: &dyn WeightSource,
+    vision: Option<&dyn WeightSource>,
+    gpu: &ComputeDevice,
+    clock: Option<&dyn Clock>,
+) -> Result<Verdict> {
+    let reference = ComputeDevice::open(DeviceChoice::Cpu).await?;
+    let reference = reference.with_tuning(Tuning::PLAIN);
+    for case in only_ways(text, vision)? {
+        if let Some(fault) = case.fault(gpu, &reference).await? {
+            return Err(wrong(gpu, fault));
+        }
+    }
+    let candidates = Candidates::of(gpu);
+    let mut switched_off = Vec::new();
+    let blocks = blocks(text, vision);
+
+    let line = |threads_per_row| Tuning {
+        threads_per_row,
+        ..gpu.tuning()
+    };
+    let lines = candidates
+        .threads_per_row
+        .iter()
+        .map(|threads| line(*threads));
+    let cases: Vec<_> = blocks
+        .iter()
+        .flat_map(|block| products(*block, 1))
+        .collect();
+    let lines = right(lines.collect(), &cases, gpu, &reference, &mut switched_off).await?;
+    let tuning = fastest(lines, 1, text, gpu, clock).await?;
+
+    let tile = |square| Tuning { square, ..tuning };
+    let tiles = candidates.squares.iter().map(|square| tile(*square));
+    let cases: Vec<_> = blocks
+        .iter()
+        .flat_map(|block| products(*block, TOKENS))
+        .collect();
+    let tiles = right(tiles.collect(), &cases, gpu, &reference, &mut switched_off).await?;
+    let tuning = fastest(tiles, TIMED_TOKENS, text, gpu, clock).await?;
+    Ok(Verdict {
+        tuning,
+        switched_off,
+    })
+}
+
+fn wrong(device: &ComputeDevice, fault: String) -> Error {
+    log::error!("{} computes wrongly: {fault}", device.adapter());
+    Error::Device {
+        device: device.adapter().to_owned(),
+        detail: format!("it computes wrongly ({fault}); compute on the processor"),
+    }
+}
+
+/// Ways of computing that may suit a device, what is likeliest first.
+struct Candidates {
+    threads_per_row: &'static [usize],
+    squares: &'static [usize],
+}
+
+impl Candidates {
+    fn of(device: &ComputeDevice) -> Self {
+        match device.is_software() {
+            // Barriers are dear where threads are emulated, and workgroup memory is as slow as any other.
+            true => Self {
+                threads_per_row: &[1],
+                squares: &[0],
+            },
+            false => Self {
+                threads_per_row: &[16, 4, 64],
+                squares: &[8, 4, 0],
+            },
+        }
+    }
+}
+
+/// The types of matrices in these files.
+fn blocks(text: &dyn WeightSource, vision: Option<&dyn WeightSource>) -> BTreeSet<BlockType> {
+    let both = [Some(text), vision].into_iter().flatten();
+    both.flat_map(|source| source.tensors())
+        .filter(|tensor| tensor.shape.len() > 1)
+        .map(|tensor| tensor.block)
+        .collect()
+}
+
+/// Those of `ways` that are right in all `cases`. The others are noted.
+async fn right(
+    ways: Vec<Tuning>,
+    cases: &[Case<'_>],
+    gpu: &ComputeDevice,
+    reference: &ComputeDevice,
+    switched_off: &mut Vec<String>,
+) -> Result<Vec<Tuning>> {
+    let mut found = Vec::new();
+    let mut last_fault = String::new();
+    'ways: for way in ways {
+        for case in cases {
+            if let Some(fault) = case.fault(&gpu.with_tuning(way), reference).await? {
+                let Tuning {
+                    threads_per_row,
+                    square,
+                    ..
+                } = way;
+                last_fault = format!("{fault}, {threads_per_row} threads a row, tiles of {square}");
+                log::warn!("{} computes wrongly: {last_fault}", gpu.adapter());
+                switched_off.push(last_fault.clone());
+                continue 'ways;
+            }
+        }
+        found.push(way);
+    }
+    match found.is_empty() {
+        true => Err(wrong(gpu, last_fault)),
+        false => Ok(found),
+    }
+}
+
+/// The fastest of `ways`, by a product of the model itself; the first where nothing can be timed.
+async fn fastest(
+    ways: Vec<Tuning>,
+    tokens: usize,
+    text: &dyn WeightSource,
+    gpu: &ComputeDevice,
+    clock: Option<&dyn Clock>,
+) -> Result<Tuning> {
+    let first = ways[0];
+    let (Some(clock), true) = (clock, ways.len() > 1) else {
+        return Ok(first);
+    };
+    let (mut best, mut best_ms) = (first, f64::INFINITY);
+    for way in ways {
+        let Some(ms) = product_ms(text, &gpu.with_tuning(way), tokens, clock).await? else {
+            return Ok(first);
+        };
+        let Tuning {
+            threads_per_row,
+            square,
+            ..
+        } = way;
+        log::debug!(
+            "{tokens} tokens, {threads_per_row} threads a row, tiles of {square}: {ms:.3} ms"
+        );
+        if ms < best_ms {
+            (best, best_ms) = (way, ms);
+        }
+    }
+    Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::cases::rows;
+    use super::*;
+    use crate::session::noise::numbers;
+
+    fn devices() -> (ComputeDevice, ComputeDevice) {
+        let cpu = pollster::block_on(ComputeDevice::open(DeviceChoice::Cpu)).unwrap();
+        let fast = cpu.with_tuning(Tuning {
+            square: 8,
+            ..cpu.tuning()
+        });
+        (fast, cpu.with_tuning(Tuning::PLAIN))
+    }
+
+    fn way(square: usize) -> Tuning {
+        Tuning {
+            square,
+            ..Tuning::PLAIN
+        }
+    }
+
+    /// Right but for tiles of `wrong`, with which one of the numbers is off by `off`.
+    fn case(wrong: usize, off: f32) -> Case<'static> {
+        Case::new("a sum", 0.5, move |device| {
+            let mut values = numbers(8, 1);
+            if device.tuning().square == wrong {
+                values[5] += off;
+            }
+            Ok(rows(values, 4, device))
+        })
+    }
+
+    #[test]
+    fn a_way_that_is_wrong_is_switched_off_and_named_and_the_others_stay() {
+        let (device, reference) = devices();
+        for off in [0.6, -0.6, f32::NAN, f32::INFINITY] {
+            let mut switched_off = Vec::new();
+            let cases = [case(99, off), case(4, off)];
+            let ways = vec![way(8), way(4), way(0)];
+            let tried = right(ways, &cases, &device, &reference, &mut switched_off);
+            assert_eq!(pollster::block_on(tried).unwrap(), [way(8), way(0)]);
+            assert_eq!(switched_off.len(), 1);
+            assert!(switched_off[0].contains("a sum") && switched_off[0].contains("tiles of 4"));
+        }
+    }
+
+    #[test]
+    fn what_rounding_explains_is_no_fault() {
+        let (device, reference) = devices();
+        let case = case(8, 0.4);
+        let tried = case.fault(&device, &reference);
+        assert_eq!(pollster::block_on(tried).unwrap(), None);
+    }
+
+    #[test]
+    fn a_device_that_is_wrong_in_every_way_is_refused_with_what_to_do() {
+        let (device, reference) = devices();
+        let (cases, mut switched_off) = ([case(4, 1.0)], Vec::new());
+        let tried = right(vec![way(4)], &cases, &device, &reference, &mut switched_off);
+        let refused = pollster::block_on(tried).unwrap_err().to_string();
+        assert!(refused.contains("computes wrongly (a sum"), "{refused}");
+        assert!(refused.contains("on the processor"), "{refused}");
+    }
+}
