@@ -1,7 +1,8 @@
 //! The model's operations, and the devices that carry them out.
 //!
-//! `cpu` has each operation plainly, on slices; `gpu` as CubeCL kernels; `ops` joins them as an extension of burn's
-//! backends, and `tensor` wraps that for burn's tensors. Nothing here knows which model it serves.
+//! `cpu` has each operation plainly, on slices, and `simd` with vector instructions; `gpu` as CubeCL kernels; `ops` joins
+//! them as an extension of burn's backends, and `tensor` wraps that for burn's tensors. Nothing here knows which model it
+//! serves.
 
 pub mod cpu;
 pub mod params;

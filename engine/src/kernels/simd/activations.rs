@@ -17,6 +17,9 @@ pub(super) const BLOCK: usize = 256;
 /// Groups of a block.
 pub(super) const GROUPS: usize = BLOCK / GROUP;
 
+/// Most tokens for which packed bits are read again for each of them, and met by integers.
+pub(super) const FEW_TOKENS: usize = 3;
+
 /// Rows of numbers that several matrices are multiplied with.
 #[derive(Debug, Clone)]
 pub struct Activations<'a> {
@@ -51,7 +54,9 @@ impl<'a> Activations<'a> {
     /// The same for chosen vector instructions.
     pub fn with_level(level: Level, x: &'a [f32], tokens: usize, cols: usize) -> Self {
         let mut activations = Self::floats(level, x, tokens, cols);
-        activations.blocks = level.run(Quantise(&activations));
+        if activations.tokens <= FEW_TOKENS || level.prefers_integers() {
+            activations.blocks = level.run(Quantise(&activations));
+        }
         activations
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The queries that share a head of keys, `group` for each token, are taken `QUERIES` at a time; they meet the positions
 //! that any of them sees, `KEYS` at a time. Of those, keys and values are copied together as f32 (half-precision ones are
-//! widened then), scores are a product of two panels ([`super::dense_panel`]), and each query keeps the largest score so
+//! widened then), scores are a product of two panels ([`super::panel`]), and each query keeps the largest score so
 //! far, the sum of its weights and their sum with the values. When the largest score rises, both sums are scaled down
 //! (Milakov and Gimelshein 2018, Online normalizer calculation for softmax).
 
@@ -11,21 +11,18 @@ use std::ops::Range;
 
 use super::decode::{F16, F32, Format};
 use super::dense::widen;
-use super::dense_panel::Met;
 use super::lanes::{Aligned, LANES, Lanes};
 use super::level::{Level, Work};
 use super::math::exp;
+use super::panel::Met;
 use super::tile::Target;
 use crate::kernels::params::{AttentionParams, CacheType};
 
 /// Queries that a copy of keys and values meets.
-const QUERIES: usize = 24;
+const QUERIES: usize = 48;
 
 /// Positions that are taken together.
 const KEYS: usize = 32;
-
-/// Vectors of values whose sums are in registers.
-const AT_ONCE: usize = 2;
 
 /// q: [tokens, heads * head_dim], k, v: [capacity, kv_heads * head_dim], out: [tokens, heads * head_dim]
 ///
@@ -217,7 +214,7 @@ impl<F: Format> Attention<'_, F> {
             widen::<L, F>(lanes, &self.k[start..][..bytes], &mut room.k[to.clone()]);
             widen::<L, F>(lanes, &self.v[start..][..bytes], &mut room.v[to]);
         }
-        let mut met = Met {
+        let met = Met {
             panel: &room.k,
             panel_stride: room.dim,
             packed: &room.q,
@@ -231,11 +228,7 @@ impl<F: Format> Attention<'_, F> {
                 add: false,
             },
         };
-        match L::TILE {
-            (4, 3) => met.all::<L, 4, 3>(lanes),
-            (4, 2) => met.all::<L, 4, 2>(lanes),
-            _ => met.all::<L, 2, 2>(lanes),
-        }
+        lanes.call(met);
         let rows = room.scores.as_chunks_mut::<KEYS>().0.iter_mut();
         let rows = rows
             .zip(&mut room.running)
@@ -253,7 +246,11 @@ impl<F: Format> Attention<'_, F> {
                 }
             }
         }
-        add_values::<L>(lanes, room, queries.len(), keys.len());
+        lanes.call(AddValues {
+            queries: queries.len(),
+            keys: keys.len(),
+            room,
+        });
     }
 }
 
@@ -295,26 +292,56 @@ fn weigh<L: Lanes>(lanes: L, scores: &mut [f32; KEYS], scale: f32, running: &mut
 }
 
 /// Adds the values of `keys` positions, weighted, to what `queries` queries have.
-#[inline(always)]
-fn add_values<L: Lanes>(lanes: L, room: &mut Room, queries: usize, keys: usize) {
-    const TOGETHER: usize = 4;
-    let dim = room.dim;
-    let whole = queries - queries % TOGETHER;
-    for first in (0..whole).step_by(TOGETHER) {
-        for start in (0..dim).step_by(AT_ONCE) {
-            match dim - start {
-                1 => add_tile::<L, TOGETHER, 1>(lanes, room, first, start, keys),
-                _ => add_tile::<L, TOGETHER, AT_ONCE>(lanes, room, first, start, keys),
-            }
+struct AddValues<'a> {
+    queries: usize,
+    keys: usize,
+    room: &'a mut Room,
+}
+
+impl Work for AddValues<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        match L::TILE {
+            (4, 3) => add_values::<L, 4, 3>(lanes, self.room, self.queries, self.keys),
+            (2, 2) => add_values::<L, 2, 2>(lanes, self.room, self.queries, self.keys),
+            _ => add_values::<L, 1, 2>(lanes, self.room, self.queries, self.keys),
         }
     }
+}
+
+/// `Q` queries and `V` vectors at a time.
+#[inline(always)]
+fn add_values<L: Lanes, const Q: usize, const V: usize>(
+    lanes: L,
+    room: &mut Room,
+    queries: usize,
+    keys: usize,
+) {
+    let whole = queries - queries % Q;
+    for first in (0..whole).step_by(Q) {
+        add_row::<L, Q, V>(lanes, room, first, keys);
+    }
     for first in whole..queries {
-        for start in (0..dim).step_by(AT_ONCE) {
-            match dim - start {
-                1 => add_tile::<L, 1, 1>(lanes, room, first, start, keys),
-                _ => add_tile::<L, 1, AT_ONCE>(lanes, room, first, start, keys),
-            }
-        }
+        add_row::<L, 1, V>(lanes, room, first, keys);
+    }
+}
+
+/// The same for queries `first..first + Q`.
+#[inline(always)]
+fn add_row<L: Lanes, const Q: usize, const V: usize>(
+    lanes: L,
+    room: &mut Room,
+    first: usize,
+    keys: usize,
+) {
+    let whole = room.dim - room.dim % V;
+    for start in (0..whole).step_by(V) {
+        add_tile::<L, Q, V>(lanes, room, first, start, keys);
+    }
+    for start in whole..room.dim {
+        add_tile::<L, Q, 1>(lanes, room, first, start, keys);
     }
 }
 

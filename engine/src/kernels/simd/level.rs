@@ -1,15 +1,15 @@
 //! Which vector instructions there are, and functions compiled for them.
 
 use super::lanes::Lanes;
-#[cfg(not(target_arch = "wasm32"))]
-use super::lanes::portable::Portable;
-
 #[cfg(target_arch = "x86_64")]
 use super::lanes::avx2::Avx2;
+#[cfg(not(target_arch = "wasm32"))]
+use super::lanes::portable::Portable;
 #[cfg(target_arch = "wasm32")]
 use super::lanes::simd128::Simd128;
 
-/// A set of vector instructions. On a processor without them the portable kernels run in their place.
+/// A set of vector instructions. On a processor without them the portable kernels run in their place; WebAssembly has
+/// only its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
     /// What the target always has.
@@ -33,21 +33,26 @@ impl Level {
         }
     }
 
+    /// Whether integers are the faster way to multiply many tokens with quantised weights: where products are not fused and
+    /// those of integers add up in one instruction.
+    pub(super) fn prefers_integers(self) -> bool {
+        cfg!(target_arch = "wasm32")
+    }
+
     /// Does `work` with these instructions, or without where they are missing.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn run<W: Work>(self, work: W) -> W::Output {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => match Avx2::detect() {
-                // SAFETY: the token is there, so the processor has these extensions.
-                Some(lanes) => unsafe { run_avx2(lanes, work) },
-                None => work.run(Portable),
-            },
-            // A module with vector instructions runs only where they are, so no others are needed.
-            #[cfg(target_arch = "wasm32")]
-            _ => run_simd128(work),
-            #[cfg(not(target_arch = "wasm32"))]
-            _ => work.run(Portable),
+        #[cfg(target_arch = "x86_64")]
+        if let (Self::Avx2, Some(lanes)) = (self, Avx2::detect()) {
+            return lanes.call(work);
         }
+        Portable.call(work)
+    }
+
+    /// The same. A module starts only where it has these instructions, so other kernels would only make it larger.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) fn run<W: Work>(self, work: W) -> W::Output {
+        Simd128.call(work)
     }
 }
 
@@ -55,16 +60,4 @@ impl Level {
 pub(super) trait Work {
     type Output;
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn run_avx2<W: Work>(lanes: Avx2, work: W) -> W::Output {
-    work.run(lanes)
-}
-
-#[cfg(target_arch = "wasm32")]
-#[target_feature(enable = "simd128")]
-fn run_simd128<W: Work>(work: W) -> W::Output {
-    work.run(Simd128)
 }

@@ -2,21 +2,18 @@
 
 use std::marker::PhantomData;
 
-use super::activations::{Activations, BLOCK};
+use super::activations::{Activations, BLOCK, FEW_TOKENS};
 use super::decode::{
     Bf16, F16, F32, Format, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
 };
 use super::dense::DenseLine;
-use super::dense_panel::DensePanels;
+use super::integer_panel::IntegerPanels;
 use super::level::Level;
 use super::line::Line;
 use super::panel::Panels;
 use super::rows::Rows;
 use crate::kernels::params::LinearParams;
 use crate::weights::BlockType;
-
-/// Most tokens for which packed bits are read again for each of them.
-const FEW_TOKENS: usize = 3;
 
 /// x: [tokens, cols], y: [tokens, out_cols], of which the piece's columns are written.
 ///
@@ -31,7 +28,12 @@ pub fn linear(x: &[f32], weights: &[u8], y: &mut [f32], p: &LinearParams) {
 
 /// The same for activations that several matrices share.
 pub fn linear_with(x: &Activations, weights: &[u8], y: &mut [f32], p: &LinearParams) {
-    if x.cols != p.cols || p.cols == 0 || p.out_cols == 0 || p.first_row > p.out_cols {
+    let sound = x.cols == p.cols
+        && p.cols > 0
+        && p.cols.is_multiple_of(p.block.block_elements())
+        && p.out_cols > 0
+        && p.first_row <= p.out_cols;
+    if !sound {
         return;
     }
     let rows = p.rows.min(p.out_cols - p.first_row);
@@ -73,9 +75,12 @@ struct Product<'a> {
 
 impl Product<'_> {
     fn quantised<F: Format>(self) {
+        if self.tokens > FEW_TOKENS && !self.x.level.prefers_integers() {
+            return self.panels::<F>();
+        }
         let blocks = self.x.blocks();
         if self.tokens > FEW_TOKENS {
-            return self.x.level.run(Panels::<F> {
+            return self.x.level.run(IntegerPanels::<F> {
                 rows: self.rows,
                 x: &blocks,
                 first_row: self.p.first_row,
@@ -96,15 +101,19 @@ impl Product<'_> {
     }
 
     fn dense<F: Format>(self) {
-        if self.tokens == 1 {
-            return self.x.level.run(DenseLine::<F> {
-                rows: self.rows,
-                x: self.x.x,
-                y: &mut self.y[self.p.first_row..][..self.rows.rows],
-                format: PhantomData,
-            });
+        if self.tokens != 1 {
+            return self.panels::<F>();
         }
-        self.x.level.run(DensePanels::<F> {
+        self.x.level.run(DenseLine::<F> {
+            rows: self.rows,
+            x: self.x.x,
+            y: &mut self.y[self.p.first_row..][..self.rows.rows],
+            format: PhantomData,
+        });
+    }
+
+    fn panels<F: Format>(self) {
+        self.x.level.run(Panels::<F> {
             rows: self.rows,
             x: self.x.x,
             x_cols: self.p.cols,

@@ -1,56 +1,46 @@
-//! Products of many tokens with quantised weights: a few rows become 16-bit integers once, and are met by every token while
-//! they are in the fastest cache.
+//! Products of many tokens: a few rows become f32 once, and are met by every token while they are in the fastest cache.
 //!
-//! Work is cut into pieces of `TOKENS` tokens and `BLOCKS` blocks of columns; a panel of `ROWS` rows is decoded at a time;
-//! tiles of rows and tokens keep their sums in registers ([`Lanes::INTEGER_TILE`]). A weight is decoded once for every
-//! `TOKENS` tokens.
+//! Work is cut into pieces of `TOKENS` tokens and `COLS` columns, whose part of `x` is copied together; a panel of `ROWS`
+//! rows is decoded at a time; tiles of rows and tokens keep their sums in registers ([`Lanes::TILE`]). A weight is decoded
+//! once for every `TOKENS` tokens, and a number of `x` is read from the second cache once for every `ROWS` rows.
 //!
-//! Integers are multiplied and added as in [`super::line`], but [`zero`] is taken away from the weights beforehand, and
-//! where halves of groups have scales of their own, which are integers too, the weights are multiplied with those. Eight
-//! products meet in a lane, none above 32 · 128 · 32767 (Q6_K; the others stay below 128 · 32767): 2³⁰ in all, so nothing
-//! overflows.
+//! Rows of quantised weights are in the order in which masks and shifts give their elements ([`integers`]). That of `x` is
+//! the same, so the sums do not change.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
-use super::activations::{BLOCK, Block, GROUPS};
+use super::activations::{BLOCK, GROUP, GROUPS};
 use super::decode::{
-    Format, Padded, Stored, factors, groups_of_tail, half_scales, has_halves, has_minimum,
-    integers, super_factor, zero,
+    Format, Padded, Stored, factors, groups_of_tail, has_halves, has_minimum, integers, zero,
 };
-use super::lanes::{LANES, Lanes};
+use super::dense::widen;
+use super::lanes::{Aligned, LANES, Lanes};
 use super::level::Work;
 use super::rows::Rows;
 use super::tile::{Target, put};
 
-/// Blocks of a row of a panel.
-const BLOCKS: usize = 4;
+/// Columns of a panel: whole blocks.
+const COLS: usize = 512;
+
+/// Vectors of a row of a panel.
+const VECTORS: usize = COLS / LANES;
 
 /// Rows of a panel.
-const ROWS: usize = 8;
+const ROWS: usize = 16;
 
 /// Tokens that a decoded panel meets.
-const TOKENS: usize = 256;
+const TOKENS: usize = 192;
 
-/// x: [tokens, cols / 256, rounded up], y: [tokens, out_cols], of which columns `first_row..first_row + rows` are written.
+/// x: [tokens, x_cols], y: [tokens, out_cols], of which columns `first_row..first_row + rows` are written.
 pub(super) struct Panels<'a, F> {
     pub(super) rows: Rows<'a>,
-    pub(super) x: &'a [Block],
+    pub(super) x: &'a [f32],
+    pub(super) x_cols: usize,
     pub(super) first_row: usize,
     pub(super) out_cols: usize,
     pub(super) y: &'a mut [f32],
     pub(super) format: PhantomData<F>,
-}
-
-/// 256 elements of a row as integers and factors.
-#[derive(Clone)]
-#[repr(C, align(64))]
-struct Decoded {
-    /// In the order of [`Block::values`].
-    q: [[i16; 2 * LANES]; BLOCK / 2 / LANES],
-    /// Of each pair of groups: the factors of both in the lanes that their products are in.
-    d: [[f32; LANES]; 4],
-    /// Minima of the first halves and of the second ones.
-    m: [[f32; LANES]; 2],
 }
 
 impl<F: Format> Work for Panels<'_, F> {
@@ -59,29 +49,29 @@ impl<F: Format> Work for Panels<'_, F> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let rows = self.rows;
-        let stride = rows.cols.div_ceil(BLOCK);
-        let nothing = Decoded {
-            q: [[0; 2 * LANES]; BLOCK / 2 / LANES],
-            d: [[0.0; LANES]; 4],
-            m: [[0.0; LANES]; 2],
-        };
-        let mut panel = vec![nothing; ROWS * BLOCKS];
-        let x = self.x.chunks(TOKENS * stride);
+        let mut panel = vec![Aligned::ZERO; ROWS * VECTORS];
+        let tokens = TOKENS.min(self.y.len() / self.out_cols);
+        let mut packed = vec![Aligned::ZERO; tokens * VECTORS];
+        let x = self.x.chunks(TOKENS * self.x_cols);
         let y = self.y.chunks_mut(TOKENS * self.out_cols);
         for (x, y) in x.zip(y) {
-            for start in (0..stride).step_by(BLOCKS) {
-                let blocks = BLOCKS.min(stride - start);
+            for start in (0..rows.cols).step_by(COLS) {
+                let end = rows.cols.min(start + COLS);
+                let xs = x.chunks_exact(self.x_cols);
+                for (x, packed) in xs.zip(packed.chunks_exact_mut(VECTORS)) {
+                    pack::<F>(&x[start..end], packed);
+                }
                 for first in (0..rows.rows).step_by(ROWS) {
                     let count = ROWS.min(rows.rows - first);
-                    for (r, out) in panel.chunks_exact_mut(BLOCKS).take(count).enumerate() {
-                        decode_row::<L, F>(lanes, &rows, first + r, start, &mut out[..blocks]);
+                    for (r, out) in panel.chunks_exact_mut(VECTORS).take(count).enumerate() {
+                        decode_row::<L, F>(lanes, &rows, first + r, start..end, out);
                     }
-                    let mut met = Met {
+                    let met = Met {
                         panel: &panel,
-                        x,
-                        stride,
-                        start,
-                        blocks,
+                        panel_stride: VECTORS,
+                        packed: &packed,
+                        packed_stride: VECTORS,
+                        vectors: (end - start).next_multiple_of(pack_of::<F>()) / LANES,
                         target: Target {
                             y: &mut *y,
                             out_cols: self.out_cols,
@@ -90,11 +80,7 @@ impl<F: Format> Work for Panels<'_, F> {
                             add: start > 0,
                         },
                     };
-                    match L::INTEGER_TILE {
-                        (4, 2) => met.all::<L, F, 4, 2>(lanes),
-                        (4, 1) => met.all::<L, F, 4, 1>(lanes),
-                        _ => met.all::<L, F, 2, 2>(lanes),
-                    }
+                    lanes.call(met);
                 }
             }
         }
@@ -102,39 +88,51 @@ impl<F: Format> Work for Panels<'_, F> {
 }
 
 /// A panel and the tokens that meet it.
-struct Met<'a> {
-    /// [ROWS, BLOCKS]
-    panel: &'a [Decoded],
-    /// [tokens, stride]
-    x: &'a [Block],
-    stride: usize,
-    /// The first block of a token that is in use.
-    start: usize,
-    /// Blocks that are in use.
-    blocks: usize,
-    target: Target<'a>,
+pub(super) struct Met<'a> {
+    /// Rows of `panel_stride` vectors; rows up to the next whole tile are there.
+    pub(super) panel: &'a [Aligned],
+    pub(super) panel_stride: usize,
+    /// Tokens of `packed_stride` vectors.
+    pub(super) packed: &'a [Aligned],
+    pub(super) packed_stride: usize,
+    /// Vectors of each that are multiplied.
+    pub(super) vectors: usize,
+    pub(super) target: Target<'a>,
+}
+
+impl Work for Met<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, lanes: L) {
+        match L::TILE {
+            (4, 3) => self.all::<L, 4, 3>(lanes),
+            (2, 2) => self.all::<L, 2, 2>(lanes),
+            _ => self.all::<L, 1, 2>(lanes),
+        }
+    }
 }
 
 impl Met<'_> {
     #[inline(always)]
-    fn all<L: Lanes, F: Format, const R: usize, const T: usize>(&mut self, lanes: L) {
+    fn all<L: Lanes, const R: usize, const T: usize>(&mut self, lanes: L) {
         let (tokens, rows) = (self.target.tokens(), self.target.rows);
         let whole = tokens - tokens % T;
         for token in (0..whole).step_by(T) {
             for row in (0..rows).step_by(R) {
-                self.tile::<L, F, R, T>(lanes, row, token);
+                self.tile::<L, R, T>(lanes, row, token);
             }
         }
         for token in whole..tokens {
             for row in (0..rows).step_by(R) {
-                self.tile::<L, F, R, 1>(lanes, row, token);
+                self.tile::<L, R, 1>(lanes, row, token);
             }
         }
     }
 
     /// Rows `row..row + R` and tokens `token..token + T`.
     #[inline(always)]
-    fn tile<L: Lanes, F: Format, const R: usize, const T: usize>(
+    fn tile<L: Lanes, const R: usize, const T: usize>(
         &mut self,
         lanes: L,
         row: usize,
@@ -142,38 +140,22 @@ impl Met<'_> {
     ) {
         let mut w = [&[][..]; R];
         for (r, w) in w.iter_mut().enumerate() {
-            *w = &self.panel[(row + r) * BLOCKS..][..self.blocks];
+            *w = &self.panel[(row + r) * self.panel_stride..][..self.vectors];
         }
         let mut x = [&[][..]; T];
         for (t, x) in x.iter_mut().enumerate() {
-            *x = &self.x[(token + t) * self.stride + self.start..][..self.blocks];
+            *x = &self.packed[(token + t) * self.packed_stride..][..self.vectors];
         }
         let mut sums = [[lanes.splat(0.0); T]; R];
-        for block in 0..self.blocks {
-            for pair in 0..4 {
-                for t in 0..T {
-                    let x = &x[t][block];
-                    let values = &x.values.as_chunks::<4>().0[pair];
-                    let mut loaded = [lanes.splat_i16(0); 4];
-                    for (loaded, values) in loaded.iter_mut().zip(values) {
-                        *loaded = lanes.load_i16(values);
-                    }
-                    let scale = lanes.spread(&x.scales, pair);
-                    for r in 0..R {
-                        sums[r][t] =
-                            add_pair::<L>(lanes, &w[r][block], pair, loaded, scale, sums[r][t]);
-                    }
-                }
+        for i in 0..self.vectors {
+            let mut values = [lanes.splat(0.0); T];
+            for t in 0..T {
+                values[t] = lanes.load(&x[t][i].0);
             }
-            if has_minimum(F::BLOCK) {
+            for r in 0..R {
+                let weights = lanes.load(&w[r][i].0);
                 for t in 0..T {
-                    for half in 0..2 {
-                        let of_x = lanes.load(&x[t][block].sums[half]);
-                        for r in 0..R {
-                            let minimum = lanes.load(&w[r][block].m[half]);
-                            sums[r][t] = lanes.mul_add(minimum, of_x, sums[r][t]);
-                        }
-                    }
+                    sums[r][t] = lanes.mul_add(weights, values[t], sums[r][t]);
                 }
             }
         }
@@ -181,80 +163,96 @@ impl Met<'_> {
     }
 }
 
-/// Adds what a pair of groups gives.
-#[inline(always)]
-fn add_pair<L: Lanes>(
-    lanes: L,
-    w: &Decoded,
-    pair: usize,
-    x: [L::I16; 4],
-    scale: L::F32,
-    sum: L::F32,
-) -> L::F32 {
-    let q = &w.q.as_chunks::<4>().0[pair];
-    let first = lanes.add_i32(
-        lanes.dot(x[0], lanes.load_i16(&q[0])),
-        lanes.dot(x[1], lanes.load_i16(&q[1])),
-    );
-    let second = lanes.add_i32(
-        lanes.dot(x[2], lanes.load_i16(&q[2])),
-        lanes.dot(x[3], lanes.load_i16(&q[3])),
-    );
-    let factor = lanes.mul(scale, lanes.load(&w.d[pair]));
-    lanes.mul_add(lanes.to_f32(lanes.add_i32(first, second)), factor, sum)
+/// Columns whose order is changed together: a pair of groups, or none.
+const fn pack_of<F: Format>() -> usize {
+    match F::BLOCK.is_dense() {
+        true => LANES,
+        false => 2 * GROUP,
+    }
 }
 
-/// Blocks `start..` of a row.
+/// A token's numbers in the order of the rows that it meets, and zeros after them.
+#[inline(always)]
+fn pack<F: Format>(x: &[f32], out: &mut [Aligned]) {
+    let numbers: &mut [f32] = bytemuck::cast_slice_mut(out);
+    if F::BLOCK.is_dense() {
+        numbers[..x.len()].copy_from_slice(x);
+        numbers[x.len()..].fill(0.0);
+        return;
+    }
+    numbers.fill(0.0);
+    for (x, out) in x.chunks(GROUP).zip(0..) {
+        // Groups by turns, a vector of even columns and one of odd columns for each half.
+        let first = out / 2 * 2 * GROUP + out % 2 * LANES;
+        for (column, x) in x.iter().enumerate() {
+            let (half, place) = (column / 16, column % 16);
+            numbers[first + (2 * half + place % 2) * 2 * LANES + place / 2] = *x;
+        }
+    }
+}
+
+/// Columns `range` of a row, and zeros up to the next whole pack. out: `[COLS]`
 #[inline(always)]
 fn decode_row<L: Lanes, F: Format>(
     lanes: L,
     rows: &Rows,
     row: usize,
-    start: usize,
-    out: &mut [Decoded],
+    range: Range<usize>,
+    out: &mut [Aligned],
 ) {
-    let row = rows.row(row);
-    for (index, out) in (start..).zip(out) {
-        if index < rows.cols / BLOCK {
-            decode::<L, F>(lanes, &row.block::<F>(index), GROUPS, out);
+    let (row, cols) = (rows.row(row), rows.cols);
+    if F::BLOCK.is_dense() {
+        let bytes = F::BLOCK.block_bytes();
+        return widen::<L, F>(
+            lanes,
+            &row.0[0][range.start * bytes..range.end * bytes],
+            out,
+        );
+    }
+    let blocks = out.chunks_exact_mut(BLOCK / LANES);
+    for (start, out) in range.step_by(BLOCK).zip(blocks) {
+        let index = start / BLOCK;
+        if cols - start >= BLOCK {
+            decode_block::<L, F>(lanes, &row.block::<F>(index), GROUPS, out);
         } else {
             let mut padded = Padded::new();
             let stored = row.tail::<F>(index, &mut padded);
-            decode::<L, F>(lanes, &stored, groups_of_tail(rows.cols), out);
+            decode_block::<L, F>(lanes, &stored, groups_of_tail(cols), out);
         }
     }
 }
 
-/// The first `groups` groups of a block; the others keep integers and have zeros as factors.
+/// The first `groups` groups of a block. out: `[256]`
 #[inline(always)]
-fn decode<L: Lanes, F: Format>(lanes: L, stored: &Stored, groups: usize, out: &mut Decoded) {
+fn decode_block<L: Lanes, F: Format>(
+    lanes: L,
+    stored: &Stored,
+    groups: usize,
+    out: &mut [Aligned],
+) {
     let factors = factors::<L, F>(lanes, stored, groups);
-    let mut d = [0.0; LANES];
-    let scales = half_scales::<F>(stored, false);
-    if has_halves(F::BLOCK) {
-        d[..groups].fill(super_factor::<L, F>(lanes, stored));
-    } else {
-        lanes.store(factors.d[0], &mut d);
-    }
-    for (half, m) in out.m.iter_mut().enumerate() {
-        lanes.store(lanes.sub(lanes.splat(0.0), factors.m[half]), m);
-    }
-    for (pair, out) in out.d.iter_mut().enumerate() {
-        lanes.store(lanes.spread(&d, pair), out);
+    let (mut d, mut m) = ([[0.0; GROUPS]; 2], [[0.0; GROUPS]; 2]);
+    for half in 0..2 {
+        lanes.store(factors.d[half], &mut d[half]);
+        let minus = lanes.sub(lanes.splat(0.0), factors.m[half]);
+        lanes.store(minus, &mut m[half]);
     }
     let zero = lanes.splat_i16(zero(F::BLOCK));
-    let pairs = out.q.as_chunks_mut::<4>().0.iter_mut();
+    let pairs = out.as_chunks_mut::<8>().0.iter_mut();
     for (pair, out) in pairs.take(groups.div_ceil(2)).enumerate() {
         let q = integers::<L, F>(lanes, stored, pair);
-        for (i, out) in out.iter_mut().enumerate() {
-            let mut q = lanes.sub_i16(q[i], zero);
-            if has_halves(F::BLOCK) {
-                let (first, second) = (scales[i / 2][2 * pair], scales[i / 2][2 * pair + 1]);
-                let mut of_lanes = [i16::from(first); 2 * LANES];
-                of_lanes[LANES..].fill(i16::from(second));
-                q = lanes.mul_i16(q, lanes.load_i16(&of_lanes));
-            }
-            lanes.store_i16(q, out);
+        for i in 0..4 {
+            let half = if has_halves(F::BLOCK) { i / 2 } else { 0 };
+            let (first, second) = lanes.widen(lanes.sub_i16(q[i], zero));
+            let scaled = |values, group: usize| {
+                let d = lanes.splat(d[half][group]);
+                match has_minimum(F::BLOCK) {
+                    true => lanes.mul_add(values, d, lanes.splat(m[half][group])),
+                    false => lanes.mul(values, d),
+                }
+            };
+            lanes.store(scaled(first, 2 * pair), &mut out[2 * i].0);
+            lanes.store(scaled(second, 2 * pair + 1), &mut out[2 * i + 1].0);
         }
     }
 }

@@ -22,7 +22,10 @@ impl Target<'_> {
 }
 
 /// Adds up the vectors of rows `row..row + R`, of which those past the end are left out, and tokens `token..token + T`.
+///
+/// Sums are reached by constant indices: through iterators, compilers move them from registers to memory.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 pub(super) fn put<L: Lanes, const R: usize, const T: usize>(
     lanes: L,
     sums: &[[L::F32; T]; R],
@@ -31,11 +34,8 @@ pub(super) fn put<L: Lanes, const R: usize, const T: usize>(
     token: usize,
 ) {
     let count = R.min(target.rows - row);
-    // `t` also says which token of `y`.
-    #[allow(clippy::needless_range_loop)]
     for t in 0..T {
         let mut of_rows = [0.0; R];
-        // Indices that are constants, so that the sums stay in registers.
         if R == 4 {
             let four = [sums[0][t], sums[1 % R][t], sums[2 % R][t], sums[3 % R][t]];
             of_rows.copy_from_slice(&lanes.sums(four)[..R]);
@@ -45,8 +45,18 @@ pub(super) fn put<L: Lanes, const R: usize, const T: usize>(
             }
         }
         let y = &mut target.y[(token + t) * target.out_cols + target.first + row..][..count];
-        for (y, sum) in y.iter_mut().zip(of_rows) {
-            *y = if target.add { *y + sum } else { sum };
+        match (<&mut [f32; R]>::try_from(&mut *y), target.add) {
+            (Ok(y), false) => *y = of_rows,
+            (Ok(y), true) => {
+                for r in 0..R {
+                    y[r] += of_rows[r];
+                }
+            }
+            (Err(_), add) => {
+                for (y, sum) in y.iter_mut().zip(of_rows) {
+                    *y = if add { *y + sum } else { sum };
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::Lanes;
+use super::{Lanes, Work};
 
 /// Proof that the processor has the three extensions.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,11 @@ impl Lanes for Avx2 {
 
     const TILE: (usize, usize) = (4, 3);
     const INTEGER_TILE: (usize, usize) = (4, 2);
+
+    #[inline(always)]
+    fn call<W: Work>(self, work: W) -> W::Output {
+        op!(call(self, work))
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
@@ -256,9 +261,24 @@ impl Lanes for Avx2 {
         op!(_mm256_srai_epi16::<N>(x))
     }
     #[inline(always)]
+    fn widen(self, x: __m256i) -> (__m256, __m256) {
+        // SAFETY: `self` exists, so the processor has these instructions.
+        unsafe {
+            let first = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(x));
+            let second = _mm256_cvtepi16_epi32(_mm256_extracti128_si256::<1>(x));
+            (_mm256_cvtepi32_ps(first), _mm256_cvtepi32_ps(second))
+        }
+    }
+    #[inline(always)]
     fn dot(self, a: __m256i, b: __m256i) -> __m256i {
         op!(_mm256_madd_epi16(a, b))
     }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn call<W: Work>(lanes: Avx2, work: W) -> W::Output {
+    work.run(lanes)
 }
 
 impl Avx2 {

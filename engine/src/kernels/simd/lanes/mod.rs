@@ -1,7 +1,7 @@
 //! Vectors of 256 bits, so that every algorithm is written once: eight f32, eight i32, or two runs of eight i16.
 //!
 //! An implementation is a token: whoever holds one runs on a processor that has its instructions. All methods are
-//! `#[inline(always)]`, and so must be whatever uses them, up to the function of [`super::level`] that enables the
+//! `#[inline(always)]`, and so must be whatever uses them, up to the function behind [`Lanes::call`] that enables the
 //! instructions: only there do they become single instructions.
 
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +12,8 @@ pub(super) mod portable;
 pub(super) mod simd128;
 
 use bytemuck::{Pod, Zeroable};
+
+use super::level::Work;
 
 /// Lanes of a vector of f32.
 pub(super) const LANES: usize = 8;
@@ -56,6 +58,10 @@ pub(super) trait Lanes: Copy {
     const TILE: (usize, usize);
     /// The same for rows of integers.
     const INTEGER_TILE: (usize, usize);
+
+    /// Does `work` in a function of its own that is compiled for these vectors. What is small and hot goes into one, because
+    /// compilers keep an array of vectors in registers as long as the function around it is not large.
+    fn call<W: Work>(self, work: W) -> W::Output;
 
     fn splat(self, x: f32) -> Self::F32;
     fn load(self, from: &[f32; 8]) -> Self::F32;
@@ -118,6 +124,8 @@ pub(super) trait Lanes: Copy {
     fn shift_right<const N: i32>(self, x: Self::I16) -> Self::I16;
     /// The sign comes in.
     fn shift_right_signed<const N: i32>(self, x: Self::I16) -> Self::I16;
+    /// Each run as f32.
+    fn widen(self, x: Self::I16) -> (Self::F32, Self::F32);
     /// Products, added in twos within each run. Which two is the implementation's choice.
     fn dot(self, a: Self::I16, b: Self::I16) -> Self::I32;
 }

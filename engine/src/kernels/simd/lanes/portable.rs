@@ -1,6 +1,6 @@
 //! Vectors as arrays, in loops that compilers turn into whatever the target has: NEON on aarch64, SSE2 on x86-64.
 
-use super::{Lanes, half};
+use super::{Lanes, Work, half};
 
 /// Needs nothing.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +29,14 @@ impl Lanes for Portable {
     type I32 = [i32; 8];
     type I16 = [i16; 16];
 
-    const TILE: (usize, usize) = match cfg!(target_arch = "aarch64") {
-        true => (4, 2),
-        false => (2, 2),
-    };
-    const INTEGER_TILE: (usize, usize) = Self::TILE;
+    // With larger tiles compilers take vectors apart.
+    const TILE: (usize, usize) = (1, 2);
+    const INTEGER_TILE: (usize, usize) = (1, 2);
+
+    #[inline(never)]
+    fn call<W: Work>(self, work: W) -> W::Output {
+        work.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> [f32; 8] {
@@ -224,6 +227,15 @@ impl Lanes for Portable {
     #[inline(always)]
     fn shift_right_signed<const N: i32>(self, x: [i16; 16]) -> [i16; 16] {
         map!(x => x >> N)
+    }
+    #[inline(always)]
+    fn widen(self, x: [i16; 16]) -> ([f32; 8], [f32; 8]) {
+        let (mut first, mut second) = ([0.0; 8], [0.0; 8]);
+        for i in 0..8 {
+            first[i] = f32::from(x[i]);
+            second[i] = f32::from(x[8 + i]);
+        }
+        (first, second)
     }
     #[inline(always)]
     fn dot(self, a: [i16; 16], b: [i16; 16]) -> [i32; 8] {

@@ -2,7 +2,7 @@
 
 use core::arch::wasm32::*;
 
-use super::Lanes;
+use super::{Lanes, Work};
 
 /// A module with these instructions does not start where they are missing, so there is nothing to detect.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,11 @@ impl Lanes for Simd128 {
 
     const TILE: (usize, usize) = (2, 2);
     const INTEGER_TILE: (usize, usize) = (2, 2);
+
+    #[inline(always)]
+    fn call<W: Work>(self, work: W) -> W::Output {
+        call(self, work)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> Two {
@@ -150,10 +155,7 @@ impl Lanes for Simd128 {
     #[inline(always)]
     fn bytes(self, from: [i8; 8]) -> Two {
         let wide = i16x8_extend_low_i8x16(i64x2_splat(i64::from_le_bytes(from.map(|x| x as u8))));
-        (
-            f32x4_convert_i32x4(i32x4_extend_low_i16x8(wide)),
-            f32x4_convert_i32x4(i32x4_extend_high_i16x8(wide)),
-        )
+        widen(wide)
     }
 
     #[inline(always)]
@@ -243,9 +245,28 @@ impl Lanes for Simd128 {
         (i16x8_shr(x.0, N as u32), i16x8_shr(x.1, N as u32))
     }
     #[inline(always)]
+    fn widen(self, x: Two) -> (Two, Two) {
+        (widen(x.0), widen(x.1))
+    }
+    #[inline(always)]
     fn dot(self, a: Two, b: Two) -> Two {
         both!(i32x4_dot_i16x8, a, b)
     }
+}
+
+#[inline(never)]
+#[target_feature(enable = "simd128")]
+fn call<W: Work>(lanes: Simd128, work: W) -> W::Output {
+    work.run(lanes)
+}
+
+/// Eight i16 as f32.
+#[inline(always)]
+fn widen(x: v128) -> Two {
+    (
+        f32x4_convert_i32x4(i32x4_extend_low_i16x8(x)),
+        f32x4_convert_i32x4(i32x4_extend_high_i16x8(x)),
+    )
 }
 
 /// The values of four halves, each in 32 bits; as [`super::half`].
