@@ -161,7 +161,7 @@ impl Sampler {
     }
 
     /// The tokens that the penalty applies to, sorted, each once.
-    fn occurred(&self, history: &[u32]) -> Vec<u32> {
+    pub(crate) fn occurred(&self, history: &[u32]) -> Vec<u32> {
         let start = match self.options.repetition_window {
             0 => 0,
             window => history.len().saturating_sub(window),

@@ -71,6 +71,13 @@ fn candidates_are_read_back_and_never_all_scores() {
     let drawn = stats_of(&mut engine, &drawn);
     assert_eq!(drawn.readback_bytes_per_token, 512);
     assert_eq!(drawn.submits_per_token, 1);
+    let penalised = SamplerOptions {
+        repetition_penalty: 1.2,
+        ..SamplerOptions::default()
+    };
+    let penalised = stats_of(&mut engine, &penalised);
+    assert!(penalised.readback_bytes_per_token <= 64);
+    assert_eq!(penalised.submits_per_token, 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use outpost_engine::chat::{Conversation, Message, Part, Role};
 use outpost_engine::error::Error;
 use outpost_engine::image::RgbImage;
 use outpost_engine::kernels::DeviceChoice;
-use outpost_engine::sampler::SamplerOptions;
+use outpost_engine::sampler::{Sampler, SamplerOptions};
 use outpost_engine::session::{Engine, EngineOptions, Event, FinishReason, Flow, Outcome, Request};
 use outpost_engine::weights::WeightSource;
 
@@ -162,6 +162,54 @@ fn the_same_seed_gives_the_same_answer_and_another_seed_another() {
     let first = with(7);
     assert_eq!(with(7), first);
     assert_ne!(with(8), first);
+}
+
+#[test]
+fn candidates_that_a_gpu_finds_give_the_tokens_that_all_scores_give() {
+    let options = EngineOptions {
+        device: DeviceChoice::Gpu,
+        ..EngineOptions::default()
+    };
+    let mut engine = engine_with(&case("random").join("model-f32.gguf"), None, options);
+    let prompt: Vec<u32> = (2..22).collect();
+    let greedy = SamplerOptions::default();
+    for sampler in [
+        SamplerOptions {
+            repetition_penalty: 1.5,
+            ..greedy.clone()
+        },
+        SamplerOptions {
+            temperature: 2.0,
+            top_k: 20,
+            repetition_penalty: 1.3,
+            repetition_window: 9,
+            seed: 3,
+            ..greedy.clone()
+        },
+        SamplerOptions {
+            temperature: 2.0,
+            top_k: 20,
+            ..greedy
+        },
+    ] {
+        let found = {
+            let mut generation = engine
+                .start_tokens(&prompt, &[], 10, &sampler, &NoClock)
+                .unwrap();
+            while pollster::block_on(generation.step()).unwrap().is_some() {}
+            generation.finish().token_ids
+        };
+        let mut picker = Sampler::new(sampler.clone()).unwrap();
+        let mut tokens = prompt.clone();
+        for id in found {
+            let mut logits = pollster::block_on(engine.logits(&tokens, &[])).unwrap();
+            let vocab_size = logits.len() / tokens.len();
+            let last = logits.len() - vocab_size;
+            let picked = picker.sample(&mut logits[last..], &tokens, None).unwrap();
+            assert_eq!(id, picked, "after {} tokens, {sampler:?}", tokens.len());
+            tokens.push(id);
+        }
+    }
 }
 
 #[test]

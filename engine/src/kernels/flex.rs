@@ -9,8 +9,8 @@ use burn_flex::{Flex, FlexTensor, Layout};
 use super::cpu::{attention, candidates, elementwise, heads, linear, norm};
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
-    NormParams, PoolParams, StepParams, Tuning,
+    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams, HeadParams,
+    LinearParams, NormParams, PoolParams, StepParams, Tuning,
 };
 use super::simd::{self, Activations, Level};
 
@@ -288,8 +288,13 @@ impl EngineOps for Flex {
         from_floats(y, &[side * side, params.cols])
     }
 
-    fn top_candidates(logits: FloatTensor<Self>, count: usize) -> FloatTensor<Self> {
-        from_floats(candidates::top(floats(&logits), count), &[2, count])
+    fn top_candidates(
+        logits: FloatTensor<Self>,
+        rules: IntTensor<Self>,
+        params: CandidateParams,
+    ) -> FloatTensor<Self> {
+        let found = candidates::top(floats(&logits), words(&rules), params);
+        from_floats(found, &[2, params.count])
     }
 }
 

@@ -11,6 +11,8 @@ pub mod simd;
 #[cfg(feature = "compute")]
 mod device;
 #[cfg(feature = "compute")]
+mod device_words;
+#[cfg(feature = "compute")]
 mod flex;
 #[cfg(feature = "compute")]
 mod gpu;
@@ -26,8 +28,12 @@ mod recording;
 mod step_state;
 #[cfg(feature = "compute")]
 mod tensor;
+#[cfg(feature = "compute")]
+mod token_rules;
 
-pub use params::{Activation, AttentionParams, CacheType, HeadParams, StepParams, Tuning};
+pub use params::{
+    Activation, AttentionParams, CacheType, CandidateParams, HeadParams, StepParams, Tuning,
+};
 
 #[cfg(feature = "compute")]
 pub use {
@@ -38,4 +44,5 @@ pub use {
     recording::Recording,
     step_state::StepState,
     tensor::*,
+    token_rules::TokenRules,
 };

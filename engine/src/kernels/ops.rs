@@ -10,8 +10,8 @@ use burn::backend::{
 };
 
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
-    NormParams, PoolParams, StepParams, Tuning,
+    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams, HeadParams,
+    LinearParams, NormParams, PoolParams, StepParams, Tuning,
 };
 
 /// Operations on backend tensors. [`super`] wraps each one for [`burn::Tensor`].
@@ -143,6 +143,12 @@ pub trait EngineOps: Backend {
     fn average_pool(x: FloatTensor<Self>, params: PoolParams) -> FloatTensor<Self>;
 
     /// The `count` largest logits with their places, the largest first; of equals the lower place. What there is not is
-    /// minus infinity, what is not a number infinity. logits: [1, vocab] -> [2, count]: logits, places.
-    fn top_candidates(logits: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
+    /// minus infinity, what is not a number infinity. Where there is a penalty, only allowed logits count, by their size
+    /// after it; they come out as they were. logits: [1, vocab], rules: [2, ceil(vocab / 32)], what is allowed and what has
+    /// occurred, or anything without a penalty -> [2, count]: logits, places.
+    fn top_candidates(
+        logits: FloatTensor<Self>,
+        rules: IntTensor<Self>,
+        params: CandidateParams,
+    ) -> FloatTensor<Self>;
 }

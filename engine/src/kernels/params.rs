@@ -232,6 +232,15 @@ impl AttentionParams {
     }
 }
 
+/// Which logits are looked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CandidateParams {
+    /// How many of the largest.
+    pub count: usize,
+    /// Where there are rules: divides the logits of tokens that have occurred, and multiplies negative ones.
+    pub penalty: Option<f32>,
+}
+
 /// What follows an added bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {

@@ -8,9 +8,10 @@ use super::device::DeviceKind;
 use super::gpu::counters;
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, HeadParams, NormParams, PoolParams,
-    StepParams,
+    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, HeadParams, NormParams,
+    PoolParams, StepParams,
 };
+use super::token_rules::TokenRules;
 use crate::error::{Error, Result};
 
 /// The values of a tensor, row by row.
@@ -229,5 +230,33 @@ pub fn average_pool(x: Tensor<2>, side: usize, kernel: usize) -> Tensor<2> {
 /// The `count` largest logits with their places, the largest first; of equals the lower place. What there is not is minus
 /// infinity, what is not a number infinity. logits: [1, vocab] -> [2, count]: logits, places
 pub fn top_candidates(logits: Tensor<2>, count: usize) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::top_candidates(logits.into_dispatch(), count))
+    let no_rules = Tensor::<1, Int>::empty([1], &logits.device());
+    let params = CandidateParams {
+        count,
+        penalty: None,
+    };
+    Tensor::from_dispatch(Dispatch::top_candidates(
+        logits.into_dispatch(),
+        no_rules.into_dispatch(),
+        params,
+    ))
+}
+
+/// [`top_candidates`] of the tokens that `rules` allow, by their logits once those of tokens that have occurred are divided by
+/// `penalty`, or multiplied where they are negative. The logits come out as they were.
+pub fn top_candidates_under(
+    logits: Tensor<2>,
+    count: usize,
+    rules: &TokenRules,
+    penalty: f32,
+) -> Tensor<2> {
+    let params = CandidateParams {
+        count,
+        penalty: Some(penalty),
+    };
+    Tensor::from_dispatch(Dispatch::top_candidates(
+        logits.into_dispatch(),
+        rules.words().clone().into_dispatch(),
+        params,
+    ))
 }

@@ -111,24 +111,8 @@ impl KvCache {
         device: &Device,
     ) -> Self {
         let width = config.kv_heads * config.head_dim;
-        // Rows and window of a layer.
-        let shape = |layer: usize| match config.is_sliding(layer) {
-            true => {
-                let window = config.sliding_window;
-                let rows = window.saturating_add(chunk_tokens).min(context_tokens);
-                (rows, window)
-            }
-            false => (context_tokens, 0),
-        };
-        let rows: usize = (0..config.layers).map(|layer| shape(layer).0).sum();
-        let bytes = |cache: CacheType| 8 * rows as u64 * cache.words(width) as u64;
-        // A quad of halves must not reach into the next head.
-        let halves_fit = config.head_dim.is_multiple_of(8);
-        let cache = match cache {
-            Some(CacheType::F16) | None if !halves_fit => CacheType::F32,
-            None if bytes(CacheType::F32) > MAX_F32_BYTES => CacheType::F16,
-            other => other.unwrap_or(CacheType::F32),
-        };
+        let shape = |layer: usize| ring_shape(config, layer, context_tokens, chunk_tokens);
+        let cache = Self::type_for(config, context_tokens, chunk_tokens, cache);
         Self {
             layers: (0..config.layers)
                 .map(|layer| LayerCache::new(shape(layer), width, cache, device))
@@ -136,7 +120,24 @@ impl KvCache {
             cache,
             context_tokens,
             chunk_tokens,
-            bytes: bytes(cache),
+            bytes: bytes(config, context_tokens, chunk_tokens, cache),
+        }
+    }
+
+    /// How a cache keeps keys and values: as `wanted` where that is possible, else f32 as long as that takes few bytes.
+    pub fn type_for(
+        config: &TextConfig,
+        context_tokens: usize,
+        chunk_tokens: usize,
+        wanted: Option<CacheType>,
+    ) -> CacheType {
+        // A quad of halves must not reach into the next head.
+        let halves_fit = config.head_dim.is_multiple_of(8);
+        let f32_bytes = bytes(config, context_tokens, chunk_tokens, CacheType::F32);
+        match wanted {
+            Some(CacheType::F16) | None if !halves_fit => CacheType::F32,
+            None if f32_bytes > MAX_F32_BYTES => CacheType::F16,
+            wanted => wanted.unwrap_or(CacheType::F32),
         }
     }
 
@@ -175,4 +176,29 @@ impl KvCache {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// Rows and window of a layer's rings.
+fn ring_shape(
+    config: &TextConfig,
+    layer: usize,
+    context_tokens: usize,
+    chunk_tokens: usize,
+) -> (usize, usize) {
+    match config.is_sliding(layer) {
+        true => {
+            let window = config.sliding_window;
+            let rows = window.saturating_add(chunk_tokens).min(context_tokens);
+            (rows, window)
+        }
+        false => (context_tokens, 0),
+    }
+}
+
+/// Bytes of all rings.
+fn bytes(config: &TextConfig, context_tokens: usize, chunk_tokens: usize, cache: CacheType) -> u64 {
+    let rows = |layer| ring_shape(config, layer, context_tokens, chunk_tokens).0;
+    let rows: usize = (0..config.layers).map(rows).sum();
+    let width = config.kv_heads * config.head_dim;
+    8 * rows as u64 * cache.words(width) as u64
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::core::Scores;
 use super::{Engine, Event, Flow};
 use crate::error::{Error, Result};
+use crate::kernels::CandidateParams;
 use crate::ports::Clock;
 use crate::sampler::SamplerOptions;
 
@@ -13,6 +14,12 @@ const WARM_UP_TOKENS: usize = 40;
 
 /// Tokens that are decoded before anything is measured.
 const WARM_UP_DECODED: usize = 3;
+
+/// The one score that a greedy answer reads.
+const LIKELIEST: Scores = Scores::Best(CandidateParams {
+    count: 1,
+    penalty: None,
+});
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,12 +107,12 @@ impl Engine {
         self.forget();
         // The first ones make kernels and record them.
         for _ in 0..2 {
-            let reading = self.core.step(0, position, Scores::Best(1))?;
+            let reading = self.core.step(0, position, LIKELIEST)?;
             reading.finish().await?;
         }
         let began_ms = clock.now_ms();
         for token in 0..tokens {
-            let reading = self.core.step(0, position + token, Scores::Best(1))?;
+            let reading = self.core.step(0, position + token, LIKELIEST)?;
             reading.finish().await?;
         }
         let elapsed_ms = clock.now_ms() - began_ms;

@@ -12,7 +12,10 @@ use super::NamedTensor;
 use super::pace::Pace;
 use crate::error::{Error, Result};
 use crate::image::{self, RgbImage};
-use crate::kernels::{self, ComputeDevice, Recording, StepState, copy_rows, top_candidates};
+use crate::kernels::{
+    self, CandidateParams, ComputeDevice, Recording, StepState, TokenRules, copy_rows,
+    top_candidates, top_candidates_under,
+};
 use crate::model::{KvCache, MedGemma, Span, Trace, Vision};
 
 /// A picture's pixels, [3, image_size, image_size], normalised.
@@ -31,12 +34,12 @@ pub struct Segment {
 pub type Key = u64;
 
 /// Which scores of the next token are read back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scores {
     /// Those of the whole vocabulary.
     All,
-    /// The best ones, this many.
-    Best(usize),
+    /// The best ones.
+    Best(CandidateParams),
 }
 
 impl Scores {
@@ -44,7 +47,7 @@ impl Scores {
     pub fn bytes(self, vocab_size: usize) -> u64 {
         let numbers = match self {
             Self::All => vocab_size,
-            Self::Best(count) => 2 * count,
+            Self::Best(best) => 2 * best.count,
         };
         (numbers * size_of::<f32>()) as u64
     }
@@ -95,6 +98,8 @@ pub struct Core {
     /// What an answer that was given up had begun to read.
     unread: Option<Reading>,
     state: StepState,
+    /// What candidates are chosen by, once some answer needed it.
+    rules: Option<TokenRules>,
     recording: (Scores, Recording),
 }
 
@@ -111,6 +116,7 @@ impl Core {
             written: 0,
             unread: None,
             state: StepState::new(&device),
+            rules: None,
             recording: (Scores::All, Recording::default()),
             model,
             cache,
@@ -294,7 +300,8 @@ impl Core {
     /// Scores after the last row of `hidden`: `[vocab]`, or [2, count] with their ids.
     pub fn scores_after(&self, hidden: Tensor<2>, scores: Scores) -> Reading {
         let logits = self.model.decoder().last_logits(hidden);
-        Reading::begun(kernels::read(selected(logits, scores), self.device.kind()))
+        let found = selected(logits, scores, self.rules.as_ref());
+        Reading::begun(kernels::read(found, self.device.kind()))
     }
 
     /// Takes over a reading that nobody waits for: cubecl uses its buffer again, and must not before it is through.
@@ -311,6 +318,15 @@ impl Core {
         }
     }
 
+    /// Has candidates chosen by these rules from now on, where a penalty asks for rules.
+    pub fn rule(&mut self, allowed: Option<&[u32]>, occurred: &[u32]) {
+        let vocab_size = self.model.decoder().config().vocab_size;
+        let rules = self
+            .rules
+            .get_or_insert_with(|| TokenRules::new(vocab_size, &self.device));
+        rules.set(allowed, occurred);
+    }
+
     /// Runs the token `id` at `position` and scores what comes after it, as [`scores_after`](Self::scores_after).
     pub fn step(&mut self, id: u32, position: usize, scores: Scores) -> Result<Reading> {
         self.forget_from(position, position + 1);
@@ -319,7 +335,8 @@ impl Core {
             self.recording = (scores, Recording::default());
         }
         let (decoder, state, cache) = (self.model.decoder(), &self.state, &mut self.cache);
-        let step = || Ok(selected(decoder.step(state, cache)?, scores));
+        let rules = self.rules.as_ref();
+        let step = || Ok(selected(decoder.step(state, cache)?, scores, rules));
         let found = self.recording.1.run(state, step)?;
         self.kept.push(Key::from(id));
         Ok(Reading::begun(kernels::read(found, self.device.kind())))
@@ -410,10 +427,13 @@ impl Core {
 }
 
 /// logits: [1, vocab]
-fn selected(logits: Tensor<2>, scores: Scores) -> Tensor<2> {
+fn selected(logits: Tensor<2>, scores: Scores, rules: Option<&TokenRules>) -> Tensor<2> {
     match scores {
         Scores::All => logits,
-        Scores::Best(count) => top_candidates(logits, count),
+        Scores::Best(CandidateParams { count, penalty }) => match (penalty, rules) {
+            (Some(penalty), Some(rules)) => top_candidates_under(logits, count, rules, penalty),
+            _ => top_candidates(logits, count),
+        },
     }
 }
 

@@ -9,7 +9,7 @@ use super::core::{Core, Key, Pixels, Reading, Scores, Segment};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
-use crate::kernels::{DeviceKind, Traffic};
+use crate::kernels::{CandidateParams, DeviceKind, Traffic};
 use crate::model::{Encoding, Trace};
 use crate::ports::Clock;
 use crate::sampler::{Candidate, Sampler, SamplerOptions};
@@ -20,6 +20,9 @@ const NO_TOKEN: u32 = u32::MAX;
 
 /// Most candidates that are read back: 1 KiB of them.
 const MOST_CANDIDATES: usize = 128;
+
+/// Candidates more than are needed where a penalty orders them, which a device rounds in its own way.
+const SPARE_CANDIDATES: usize = 4;
 
 /// What to answer, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -332,8 +335,20 @@ impl<'e> Generation<'e> {
         Ok(Event::ImageEncoded { index })
     }
 
+    /// Tells the device what the next candidates are chosen by, if that is more than their logits.
+    fn rule(&mut self) {
+        if let Scores::Best(CandidateParams {
+            penalty: Some(_), ..
+        }) = self.scores
+        {
+            let occurred = self.sampler.occurred(&self.tokens);
+            self.core.rule(None, &occurred);
+        }
+    }
+
     async fn decode(&mut self) -> Result<Option<Event>> {
         if let Some(hidden) = self.hidden.take() {
+            self.rule();
             self.reading = Some(self.core.scores_after(hidden, self.scores));
         }
         let Some(reading) = self.reading.take() else {
@@ -344,8 +359,8 @@ impl<'e> Generation<'e> {
             .get_or_insert_with(|| self.clock.now_ms());
         let id = match self.scores {
             Scores::All => self.sampler.sample(&mut values, &self.tokens, None)?,
-            Scores::Best(count) => {
-                let candidates = candidates(&values, count);
+            Scores::Best(best) => {
+                let candidates = candidates(&values, best.count);
                 self.sampler
                     .sample_candidates(&candidates, &self.tokens, None)?
             }
@@ -364,6 +379,7 @@ impl<'e> Generation<'e> {
         } else {
             // The device works on the next token while this one becomes text.
             let before = Traffic::so_far();
+            self.rule();
             self.reading = Some(self.core.step(id, position, self.scores)?);
             let traffic = Traffic::so_far().since(before);
             self.stats.dispatches_per_token = traffic.dispatches;
@@ -388,9 +404,13 @@ fn needed_scores(options: &SamplerOptions, device: DeviceKind) -> Scores {
         true => 1,
         false => options.top_k,
     };
-    let changed = options.repetition_penalty != 1.0;
-    match (1..=MOST_CANDIDATES).contains(&count) && !changed && device == DeviceKind::Gpu {
-        true => Scores::Best(count),
+    let penalty = (options.repetition_penalty != 1.0).then_some(options.repetition_penalty);
+    let read = count + penalty.map_or(0, |_| SPARE_CANDIDATES);
+    match count > 0 && read <= MOST_CANDIDATES && device == DeviceKind::Gpu {
+        true => Scores::Best(CandidateParams {
+            count: read,
+            penalty,
+        }),
         false => Scores::All,
     }
 }

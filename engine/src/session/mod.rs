@@ -25,7 +25,7 @@ use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
 use crate::kernels::{self, CacheType, ComputeDevice, DeviceChoice, DeviceKind, Tuning};
-use crate::model::{KvCache, MedGemma, Trace};
+use crate::model::{KvCache, MedGemma, Trace, Vision, VisionConfig};
 use crate::ports::{Clock, Helpers, Progress};
 use crate::sampler::SamplerOptions;
 use crate::tokenizer::Tokenizer;
@@ -68,6 +68,14 @@ impl fmt::Debug for EngineOptions {
             .field("helpers", &self.helpers)
             .field("tuning", &self.tuning)
             .finish_non_exhaustive()
+    }
+}
+
+impl EngineOptions {
+    /// Most tokens that one step takes, those of a picture among them.
+    fn chunk_tokens_for(&self, vision: Option<&VisionConfig>) -> usize {
+        let image_tokens = vision.map_or(0, VisionConfig::image_tokens);
+        self.chunk_tokens.max(image_tokens).max(1)
     }
 }
 
@@ -146,9 +154,8 @@ impl Engine {
             device = device.with_tuning(tuning);
             kernels::use_level(tuning.level);
         } else if device.kind() == DeviceKind::Gpu {
-            let proved =
-                self_test::prove(text, vision.as_deref(), &device, options.clock.as_deref());
-            match proved.await {
+            let needs = self_test::Needs::of(text, vision.as_deref(), &options)?;
+            match self_test::prove(text, &needs, &device, options.clock.as_deref()).await {
                 Ok(verdict) => {
                     device = device.with_tuning(verdict.tuning);
                     switched_off = verdict.switched_off;
@@ -160,14 +167,13 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        let device = device.with_helpers(options.helpers);
+        let device = device.with_helpers(options.helpers.clone());
         let model = MedGemma::load(text, vision, options.context_tokens, &device, progress)?;
         let config = model.decoder().config();
         let context_tokens = model.decoder().context_tokens();
-        let image_tokens = model
-            .vision()
-            .map_or(0, |vision| vision.config().image_tokens());
-        let chunk_tokens = options.chunk_tokens.max(image_tokens).max(1);
+        let vision = model.vision().map(Vision::config);
+        let image_tokens = vision.map_or(0, VisionConfig::image_tokens);
+        let chunk_tokens = options.chunk_tokens_for(vision);
         let cache = KvCache::new(
             config,
             context_tokens,

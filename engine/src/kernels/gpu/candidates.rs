@@ -6,6 +6,7 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
+use super::super::params::CandidateParams;
 use super::{UNITS, arg, elements, empty, flat_grid, flat_position, grid};
 
 /// Groups of logits; element `i` of group `g` is logit `g + i · GROUPS`, so that neighbours read neighbours.
@@ -25,6 +26,30 @@ fn comparable(logit: f32) -> f32 {
     select(strange, f32::reinterpret(2_139_095_040u32), logit)
 }
 
+/// What logit `at` counts for: itself, or what rules make of it.
+#[cube]
+fn counted(
+    logits: &[f32],
+    rules: &[u32],
+    at: u32,
+    vocab: u32,
+    penalty: f32,
+    #[comptime] ruled: bool,
+) -> f32 {
+    let mut logit = comparable(logits[at as usize]);
+    if comptime!(ruled) {
+        let word = at / 32u32;
+        let bit = at % 32u32;
+        let allowed = (rules[word as usize] >> bit) & 1u32;
+        let occurred = (rules[(vocab.div_ceil(32u32) + word) as usize] >> bit) & 1u32;
+        let fallen = select(logit < 0.0f32, logit * penalty, logit / penalty);
+        logit = select(occurred == 1u32, fallen, logit);
+        let nothing = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
+        logit = select(allowed == 1u32, logit, nothing);
+    }
+    logit
+}
+
 /// Whether (value, place) comes before (other, other_place).
 #[cube]
 fn before(value: f32, place: u32, other: f32, other_place: u32) -> bool {
@@ -33,13 +58,21 @@ fn before(value: f32, place: u32, other: f32, other_place: u32) -> bool {
 
 /// One thread a group.
 #[cube(launch_unchecked)]
-fn best_of_groups_kernel(logits: &[f32], values: &mut [f32], places: &mut [u32], count: u32) {
+fn best_of_groups_kernel(
+    logits: &[f32],
+    rules: &[u32],
+    values: &mut [f32],
+    places: &mut [u32],
+    count: u32,
+    penalty: f32,
+    #[comptime] ruled: bool,
+) {
     let group = flat_position();
     let mut value = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
     let mut place = comptime!(NOWHERE).runtime();
     let mut at = group as u32;
     while at < count {
-        let logit = comparable(logits[at as usize]);
+        let logit = counted(logits, rules, at, count, penalty, ruled);
         if before(logit, at, value, place) {
             value = logit;
             place = at;
@@ -78,11 +111,14 @@ fn first_of_units(
 #[cube(launch_unchecked)]
 fn pick_kernel(
     logits: &[f32],
+    rules: &[u32],
     values: &[f32],
     places: &[u32],
     out: &mut [f32],
     vocab: u32,
+    penalty: f32,
     #[comptime] count: usize,
+    #[comptime] ruled: bool,
 ) {
     let unit = UNIT_POS as usize;
     let nothing = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
@@ -108,7 +144,7 @@ fn pick_kernel(
         }
         last_place = first_of_units(&mut scratch, &mut scratch_places, value, place);
         if last_place < vocab {
-            last = comparable(logits[last_place as usize]);
+            last = counted(logits, rules, last_place, vocab, penalty, ruled);
         } else {
             last = nothing;
         }
@@ -126,7 +162,7 @@ fn pick_kernel(
             let group = chosen[(index / height) as usize];
             let at = group % comptime!(GROUPS as u32) + index % height * comptime!(GROUPS as u32);
             if group < vocab && at < vocab {
-                let logit = comparable(logits[at as usize]);
+                let logit = counted(logits, rules, at, vocab, penalty, ruled);
                 let left = round == 0usize || before(last, last_place, logit, at);
                 if left && before(logit, at, value, place) {
                     value = logit;
@@ -137,19 +173,31 @@ fn pick_kernel(
         }
         last_place = first_of_units(&mut scratch, &mut scratch_places, value, place);
         if last_place < vocab {
-            last = comparable(logits[last_place as usize]);
+            last = counted(logits, rules, last_place, vocab, penalty, ruled);
         } else {
             last = nothing;
         }
         if unit == 0usize {
-            out[round] = last;
-            out[count + round] = select(last_place < vocab, f32::cast_from(last_place), 0.0f32);
+            // As it was: whoever picks among the candidates applies the penalty exactly.
+            let found = last > nothing;
+            let place = select(found, last_place, 0u32);
+            out[round] = select(found, comparable(logits[place as usize]), nothing);
+            out[count + round] = f32::cast_from(place);
         }
     }
 }
 
-/// logits: [1, vocab], out: [2, count]
-pub fn top_candidates(logits: &CubeTensor, out: &CubeTensor, count: usize) {
+/// logits: [1, vocab], rules: two bits for each of them if there is a penalty, out: [2, count]
+pub fn top_candidates(
+    logits: &CubeTensor,
+    rules: &CubeTensor,
+    out: &CubeTensor,
+    params: &CandidateParams,
+) {
+    let CandidateParams { count, penalty } = *params;
+    let ruled = penalty.is_some();
+    let penalty = penalty.unwrap_or(1.0);
+    let words = elements(rules);
     let vocab = elements(logits);
     let values = empty(logits, &[GROUPS]);
     let places = empty(logits, &[GROUPS]);
@@ -160,20 +208,26 @@ pub fn top_candidates(logits: &CubeTensor, out: &CubeTensor, count: usize) {
             flat_grid(GROUPS),
             CubeDim::new_1d(UNITS as u32),
             arg(logits, vocab),
+            arg(rules, words),
             arg(&values, GROUPS),
             arg(&places, GROUPS),
             vocab as u32,
+            penalty,
+            ruled,
         );
         pick_kernel::launch_unchecked(
             &logits.client,
             grid(1, 1),
             CubeDim::new_1d(UNITS as u32),
             arg(logits, vocab),
+            arg(rules, words),
             arg(&values, GROUPS),
             arg(&places, GROUPS),
             arg(out, 2 * count),
             vocab as u32,
+            penalty,
             count,
+            ruled,
         );
     }
 }

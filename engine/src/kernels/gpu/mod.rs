@@ -23,8 +23,8 @@ use cubecl::prelude::*;
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CopyParams, EmbedParams, HeadParams, LinearParams,
-    NormParams, PoolParams, StepParams, Tuning,
+    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams, HeadParams,
+    LinearParams, NormParams, PoolParams, StepParams, Tuning,
 };
 
 /// Threads of a workgroup, in every kernel.
@@ -248,9 +248,13 @@ impl EngineOps for CubeBackend {
         y
     }
 
-    fn top_candidates(logits: FloatTensor<Self>, count: usize) -> FloatTensor<Self> {
-        let out = empty(&logits, &[2, count]);
-        candidates::top_candidates(&logits, &out, count);
+    fn top_candidates(
+        logits: FloatTensor<Self>,
+        rules: IntTensor<Self>,
+        params: CandidateParams,
+    ) -> FloatTensor<Self> {
+        let out = empty(&logits, &[2, params.count]);
+        candidates::top_candidates(&logits, &rules, &out, &params);
         out
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
+use super::Needs;
 use crate::error::Result;
 use crate::kernels::{
     self, Activation, AttentionParams, CacheType, ComputeDevice, HeadParams, Matrix, StepParams,
@@ -9,7 +10,7 @@ use crate::kernels::{
 };
 use crate::model::{TextConfig, VisionConfig};
 use crate::session::noise::{Noise, numbers};
-use crate::weights::{BlockType, WeightSource};
+use crate::weights::BlockType;
 
 /// Rows of the matrices that are tried: not a whole tile.
 const ROWS: usize = 72;
@@ -30,19 +31,19 @@ const ROUNDING: f32 = 2e-5;
 const HALF_ROUNDING: f32 = 1e-2;
 
 /// Something small to compute.
-pub struct Case<'a> {
+pub struct Case {
     what: String,
     /// Largest difference that is no mistake.
     tolerance: f32,
-    compute: Box<dyn Fn(&ComputeDevice) -> Result<Tensor<2>> + 'a>,
+    compute: Box<dyn Fn(&ComputeDevice) -> Result<Tensor<2>>>,
 }
 
-impl<'a> Case<'a> {
+impl Case {
     /// A case.
     pub fn new(
         what: impl Into<String>,
         tolerance: f32,
-        compute: impl Fn(&ComputeDevice) -> Result<Tensor<2>> + 'a,
+        compute: impl Fn(&ComputeDevice) -> Result<Tensor<2>> + 'static,
     ) -> Self {
         Self {
             what: what.into(),
@@ -85,7 +86,7 @@ fn difference(found: &[f32], expected: &[f32], tolerance: f32) -> Option<String>
 }
 
 /// Products with matrices of a type.
-pub fn products(block: BlockType, tokens: usize) -> Vec<Case<'static>> {
+pub fn products(block: BlockType, tokens: usize) -> Vec<Case> {
     let cols = COLS.next_multiple_of(block.block_elements());
     let magnitude = cols as f32 * 8.0;
     let load = move |device: &ComputeDevice| {
@@ -113,30 +114,17 @@ pub fn products(block: BlockType, tokens: usize) -> Vec<Case<'static>> {
 }
 
 /// Everything else that the model needs.
-pub fn only_ways<'a>(
-    text: &dyn WeightSource,
-    vision: Option<&dyn WeightSource>,
-) -> Result<Vec<Case<'a>>> {
-    let vocab_size = text
-        .tensor("token_embd.weight")
-        .map_or(1, |tensor| tensor.rows());
-    let config = TextConfig::from_metadata(text.metadata(), vocab_size)?;
-    let mut cases = common_ways(config.hidden_size);
-    for cache in [CacheType::F32, CacheType::F16] {
-        if cache == CacheType::F32 || config.head_dim.is_multiple_of(8) {
-            cases.extend(attention_ways(&config, cache));
-        }
+pub fn only_ways(needs: &Needs) -> Vec<Case> {
+    let mut cases = common_ways(needs.text.hidden_size);
+    cases.extend(attention_ways(&needs.text, needs.cache));
+    if let Some(vision) = &needs.vision {
+        cases.extend(picture_ways(vision));
     }
-    if let Some(vision) = vision {
-        cases.extend(picture_ways(&VisionConfig::from_metadata(
-            vision.metadata(),
-        )?));
-    }
-    Ok(cases)
+    cases
 }
 
 /// Norms, activations and the choice of candidates.
-fn common_ways<'a>(hidden: usize) -> Vec<Case<'a>> {
+fn common_ways(hidden: usize) -> Vec<Case> {
     let magnitude = 4.0 * (hidden as f32).sqrt();
     let norm = move |device: &ComputeDevice| {
         let weight = vector(numbers(hidden, 2), device);
@@ -173,7 +161,7 @@ fn common_ways<'a>(hidden: usize) -> Vec<Case<'a>> {
 }
 
 /// The decoder's attention, with many tokens and with one.
-fn attention_ways<'a>(config: &TextConfig, cache: CacheType) -> Vec<Case<'a>> {
+fn attention_ways(config: &TextConfig, cache: CacheType) -> Vec<Case> {
     let (heads, kv_heads, head_dim) = (config.heads, config.kv_heads, config.head_dim);
     let capacity = BEFORE + TOKENS + 1;
     let window = capacity / 2;
@@ -262,7 +250,7 @@ fn attention_ways<'a>(config: &TextConfig, cache: CacheType) -> Vec<Case<'a>> {
 }
 
 /// What only pictures need.
-fn picture_ways<'a>(config: &VisionConfig) -> Vec<Case<'a>> {
+fn picture_ways(config: &VisionConfig) -> Vec<Case> {
     let (hidden, heads) = (config.hidden_size, config.heads);
     let head_dim = hidden / heads;
     let epsilon = config.norm_epsilon;

@@ -11,9 +11,11 @@ use std::collections::BTreeSet;
 use self::cases::{Case, TOKENS, only_ways, products};
 use super::probe::product_ms;
 use crate::error::{Error, Result};
-use crate::kernels::{ComputeDevice, DeviceChoice, Tuning};
+use crate::kernels::{CacheType, ComputeDevice, DeviceChoice, Tuning};
+use crate::model::{KvCache, TextConfig, VisionConfig};
 use crate::ports::Clock;
-use crate::weights::{BlockType, WeightSource};
+use crate::session::EngineOptions;
+use crate::weights::{BlockType, TensorInfo, WeightSource};
 
 /// Tokens with which ways of computing many at once are timed.
 const TIMED_TOKENS: usize = 128;
@@ -27,26 +29,65 @@ pub struct Verdict {
     pub switched_off: Vec<String>,
 }
 
-/// Tries everything that the model in these files needs on `gpu`. Without a clock nothing is timed.
+/// What a model computes with, as far as kernels differ in it.
+#[derive(Debug, Clone)]
+pub struct Needs {
+    text: TextConfig,
+    vision: Option<VisionConfig>,
+    cache: CacheType,
+    blocks: BTreeSet<BlockType>,
+}
+
+impl Needs {
+    /// Of the model in these files, set up like this.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub fn of(
+        text: &dyn WeightSource,
+        vision: Option<&dyn WeightSource>,
+        options: &EngineOptions,
+    ) -> Result<Self> {
+        let embedding = text.tensor("token_embd.weight");
+        let vocab_size = embedding.map_or(1, TensorInfo::rows);
+        let config = TextConfig::from_metadata(text.metadata(), vocab_size)?;
+        let both = [Some(text), vision].into_iter().flatten();
+        let matrices = both.flat_map(WeightSource::tensors);
+        let vision = vision.map(|vision| VisionConfig::from_metadata(vision.metadata()));
+        let vision = vision.transpose()?;
+        let chunk_tokens = options.chunk_tokens_for(vision.as_ref());
+        let context_tokens = options.context_tokens.clamp(1, config.max_positions);
+        Ok(Self {
+            cache: KvCache::type_for(&config, context_tokens, chunk_tokens, options.cache),
+            blocks: matrices
+                .filter(|tensor| tensor.shape.len() > 1)
+                .map(|tensor| tensor.block)
+                .collect(),
+            text: config,
+            vision,
+        })
+    }
+}
+
+/// Tries everything that the model in `text` needs on `gpu`. Without a clock nothing is timed.
 ///
 /// # Errors
-/// [`Error::Device`] if the GPU is wrong where there is no other way, and those of reading the files.
+/// [`Error::Device`] if the GPU is wrong where there is no other way, and those of reading the file.
 pub async fn prove(
     text: &dyn WeightSource,
-    vision: Option<&dyn WeightSource>,
+    needs: &Needs,
     gpu: &ComputeDevice,
     clock: Option<&dyn Clock>,
 ) -> Result<Verdict> {
     let reference = ComputeDevice::open(DeviceChoice::Cpu).await?;
     let reference = reference.with_tuning(Tuning::PLAIN);
-    for case in only_ways(text, vision)? {
+    for case in only_ways(needs) {
         if let Some(fault) = case.fault(gpu, &reference).await? {
             return Err(wrong(gpu, fault));
         }
     }
     let candidates = Candidates::of(gpu);
     let mut switched_off = Vec::new();
-    let blocks = blocks(text, vision);
 
     let line = |threads_per_row| Tuning {
         threads_per_row,
@@ -56,7 +97,8 @@ pub async fn prove(
         .threads_per_row
         .iter()
         .map(|threads| line(*threads));
-    let cases: Vec<_> = blocks
+    let cases: Vec<_> = needs
+        .blocks
         .iter()
         .flat_map(|block| products(*block, 1))
         .collect();
@@ -65,7 +107,8 @@ pub async fn prove(
 
     let tile = |square| Tuning { square, ..tuning };
     let tiles = candidates.squares.iter().map(|square| tile(*square));
-    let cases: Vec<_> = blocks
+    let cases: Vec<_> = needs
+        .blocks
         .iter()
         .flat_map(|block| products(*block, TOKENS))
         .collect();
@@ -107,19 +150,10 @@ impl Candidates {
     }
 }
 
-/// The types of matrices in these files.
-fn blocks(text: &dyn WeightSource, vision: Option<&dyn WeightSource>) -> BTreeSet<BlockType> {
-    let both = [Some(text), vision].into_iter().flatten();
-    both.flat_map(|source| source.tensors())
-        .filter(|tensor| tensor.shape.len() > 1)
-        .map(|tensor| tensor.block)
-        .collect()
-}
-
 /// Those of `ways` that are right in all `cases`. The others are noted.
 async fn right(
     ways: Vec<Tuning>,
-    cases: &[Case<'_>],
+    cases: &[Case],
     gpu: &ComputeDevice,
     reference: &ComputeDevice,
     switched_off: &mut Vec<String>,
@@ -205,7 +239,7 @@ mod tests {
     }
 
     /// Right but for tiles of `wrong`, with which one of the numbers is off by `off`.
-    fn case(wrong: usize, off: f32) -> Case<'static> {
+    fn case(wrong: usize, off: f32) -> Case {
         Case::new("a sum", 0.5, move |device| {
             let mut values = numbers(8, 1);
             if device.tuning().square == wrong {

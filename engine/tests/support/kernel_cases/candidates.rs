@@ -1,6 +1,7 @@
 //! The largest logits.
 
 use super::*;
+use outpost_engine::kernels::TokenRules;
 
 /// The device's candidates are those of the reference, number by number: ties, infinities and too few logits among them.
 pub async fn candidates_match() {
@@ -29,6 +30,25 @@ pub async fn candidates_match() {
                 found.clamp(-1e30, 1e30)
             })
             .await;
+            for penalty in [1.0, 1.3, 0.5] {
+                let chosen = ruled(vocab, &mut rng);
+                same_on_both(&format!("{count} of {vocab} by rules"), 0.0, |d| {
+                    let mut rules = TokenRules::new(vocab, d);
+                    rules.set(Some(&chosen.0), &chosen.1);
+                    let logits = rows(&logits, vocab, d);
+                    let found = kernels::top_candidates_under(logits, count, &rules, penalty);
+                    found.clamp(-1e30, 1e30)
+                })
+                .await;
+            }
         }
     }
+}
+
+/// Every other token allowed, in bits, and some that have occurred, one of them twice, one in no vocabulary.
+fn ruled(vocab: usize, rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<u32>) {
+    let allowed = (0..vocab.div_ceil(32)).map(|_| rng.random()).collect();
+    let mut occurred: Vec<u32> = (0..50).map(|_| rng.random_range(0..vocab as u32)).collect();
+    occurred.extend([occurred[0], u32::MAX]);
+    (allowed, occurred)
 }
