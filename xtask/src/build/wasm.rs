@@ -76,6 +76,8 @@ fn module(places: &Places, toolchain: &WasmToolchain, package: &str, out: &Path)
             "--target",
             "web",
             "--no-typescript",
+            // A quarter of the module; a message still names file and line.
+            "--remove-name-section",
             "--out-name",
             &name,
             "--out-dir",
