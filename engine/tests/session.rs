@@ -212,6 +212,57 @@ fn candidates_that_a_gpu_finds_give_the_tokens_that_all_scores_give() {
     }
 }
 
+/// A note that quotes what it is made from.
+const CONSULTATION: &str = "A 13 year old boy says: I have had poor sleep for 17 days. The temperature is 37.8. \
+    Pulse 122. I see neck stiff. Diagnosis upset stomach. Told to do this: walk every day. I advise sleep early. \
+    He gets Kelogorel, 9 drops four times a day.\nDraft a SOAP note.";
+
+#[test]
+fn guesses_from_the_prompt_come_true_and_change_no_token() {
+    let file =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/demo-q8_0.gguf");
+    for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
+        let [mut plain, mut guessing] = [false, true].map(|drafts| {
+            let options = EngineOptions {
+                device,
+                drafts,
+                ..EngineOptions::default()
+            };
+            engine_with(&file, None, options)
+        });
+        let greedy = SamplerOptions::default();
+        let drawn = SamplerOptions {
+            temperature: 0.7,
+            top_k: 40,
+            seed: 5,
+            ..greedy.clone()
+        };
+        for sampler in [greedy, drawn] {
+            // Cut short as well: what was guessed beyond the end is not told.
+            for max_tokens in [100, 31, 2] {
+                let request = Request {
+                    max_tokens,
+                    sampler: sampler.clone(),
+                    ..request(said(vec![text(CONSULTATION)]))
+                };
+                let expected = answer(&mut plain, &request, &[]).unwrap();
+                let found = answer(&mut guessing, &request, &[]).unwrap();
+                assert_eq!(found.token_ids, expected.token_ids, "{device:?}");
+                assert_eq!(found.text, expected.text);
+                assert_eq!(found.finish_reason, expected.finish_reason);
+                assert_eq!(expected.guessed_tokens, 0);
+                if max_tokens == 100 && sampler.temperature == 0.0 {
+                    assert!(
+                        found.guessed_tokens > 5,
+                        "{} on {device:?}",
+                        found.guessed_tokens
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn an_answer_that_fills_the_context_ends_there_and_says_so() {
     let mut engine = random_model(40, false);

@@ -293,8 +293,10 @@ impl EngineOps for Flex {
         rules: IntTensor<Self>,
         params: CandidateParams,
     ) -> FloatTensor<Self> {
-        let found = candidates::top(floats(&logits), words(&rules), params);
-        from_floats(found, &[2, params.count])
+        let [rows, vocab] = logits.layout().shape().dims();
+        let logits = floats(&logits).chunks_exact(vocab.max(1));
+        let found = logits.flat_map(|logits| candidates::top(logits, words(&rules), params));
+        from_floats(found.collect(), &[2 * rows, params.count])
     }
 }
 

@@ -142,10 +142,10 @@ pub trait EngineOps: Backend {
     /// Mean over `kernel` x `kernel` patches. x: [side * side, cols] -> [(side / kernel)², cols].
     fn average_pool(x: FloatTensor<Self>, params: PoolParams) -> FloatTensor<Self>;
 
-    /// The `count` largest logits with their places, the largest first; of equals the lower place. What there is not is
+    /// The `count` largest logits of each row with their places, the largest first; of equals the lower place. What there is not is
     /// minus infinity, what is not a number infinity. Where there is a penalty, only allowed logits count, by their size
-    /// after it; they come out as they were. logits: [1, vocab], rules: [2, ceil(vocab / 32)], what is allowed and what has
-    /// occurred, or anything without a penalty -> [2, count]: logits, places.
+    /// after it; they come out as they were. logits: [rows, vocab], rules: [2, ceil(vocab / 32)], what is allowed and what has
+    /// occurred, or anything without a penalty -> [2 * rows, count]: logits, places, of one row after the other.
     fn top_candidates(
         logits: FloatTensor<Self>,
         rules: IntTensor<Self>,

@@ -227,8 +227,10 @@ pub fn average_pool(x: Tensor<2>, side: usize, kernel: usize) -> Tensor<2> {
     ))
 }
 
-/// The `count` largest logits with their places, the largest first; of equals the lower place. What there is not is minus
-/// infinity, what is not a number infinity. logits: [1, vocab] -> [2, count]: logits, places
+/// The `count` largest logits of each row with their places, the largest first; of equals the lower place. What there is
+/// not is minus infinity, what is not a number infinity.
+///
+/// logits: [rows, vocab] -> [2 * rows, count]: logits, places, of one row after the other
 pub fn top_candidates(logits: Tensor<2>, count: usize) -> Tensor<2> {
     let no_rules = Tensor::<1, Int>::empty([1], &logits.device());
     let params = CandidateParams {

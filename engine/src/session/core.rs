@@ -342,6 +342,23 @@ impl Core {
         Ok(Reading::begun(kernels::read(found, self.device.kind())))
     }
 
+    /// Runs the tokens `ids` from `position` on and scores what comes after each, row by row as [`step`](Self::step) does
+    /// for one. The cache can go back to any of them.
+    pub fn run_ahead(&mut self, ids: &[u32], position: usize, scores: Scores) -> Result<Reading> {
+        self.forget_from(position, position + ids.len());
+        let decoder = self.model.decoder();
+        let span = Span {
+            position,
+            picture: false,
+            layers_per_submit: self.pace.layers_per_submit(ids.len()),
+        };
+        let x = decoder.embed(ids);
+        let hidden = decoder.forward(x, span, &mut self.cache, &mut Trace::off())?;
+        self.kept.extend(ids.iter().map(|id| Key::from(*id)));
+        let found = selected(decoder.logits(hidden), scores, self.rules.as_ref());
+        Ok(Reading::begun(kernels::read(found, self.device.kind())))
+    }
+
     /// Scores after every token: [tokens, vocab]
     pub async fn all_logits(
         &mut self,
@@ -426,7 +443,7 @@ impl Core {
     }
 }
 
-/// logits: [1, vocab]
+/// logits: [rows, vocab]
 fn selected(logits: Tensor<2>, scores: Scores, rules: Option<&TokenRules>) -> Tensor<2> {
     match scores {
         Scores::All => logits,

@@ -1,11 +1,13 @@
 //! One answer on its way: encode pictures, prefill the prompt, decode token by token.
 
+use std::collections::VecDeque;
 use std::mem::take;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::core::{Core, Key, Pixels, Reading, Scores, Segment};
+use super::drafts::Drafts;
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
@@ -106,6 +108,8 @@ pub struct Outcome {
     pub reused_tokens: usize,
     /// Tokens that the model wrote, the one that ended the answer included.
     pub completion_tokens: usize,
+    /// How many of them were guessed right and run together with the one before.
+    pub guessed_tokens: usize,
     /// Why it ended.
     pub finish_reason: FinishReason,
     /// Milliseconds until the first token could be picked.
@@ -123,6 +127,8 @@ pub(super) struct Begin<'e> {
     /// Tokens that end the answer.
     pub stop_ids: &'e [u32],
     pub max_tokens: usize,
+    /// Whether what follows may be guessed from what was said before.
+    pub drafts: bool,
 }
 
 /// An answer on its way. Made by [`super::Engine::start`].
@@ -148,6 +154,14 @@ pub struct Generation<'e> {
     hidden: Option<Tensor<2>>,
     scores: Scores,
     reading: Option<Reading>,
+    /// Guesses, where they may be made.
+    drafts: Option<Drafts>,
+    /// What is being tried.
+    draft: Vec<u32>,
+    guessed_tokens: usize,
+    /// Picked, but not told yet.
+    picked: VecDeque<u32>,
+    began_ms: f64,
     finish_reason: Option<FinishReason>,
     completion_tokens: usize,
     text: String,
@@ -180,6 +194,15 @@ impl<'e> Generation<'e> {
             segment.range.start < segment.range.end
         });
         let scores = needed_scores(sampler, core.device().kind());
+        // A penalty's rules are those of one place, not of several.
+        let ruled = matches!(
+            scores,
+            Scores::Best(CandidateParams {
+                penalty: Some(_),
+                ..
+            })
+        );
+        let drafts = begin.drafts && !ruled;
         let vocab_size = core.model().decoder().config().vocab_size;
         stats.readback_bytes_per_token = scores.bytes(vocab_size);
         Ok(Self {
@@ -203,6 +226,11 @@ impl<'e> Generation<'e> {
             hidden: None,
             scores,
             reading: None,
+            drafts: drafts.then(Drafts::default),
+            draft: Vec::new(),
+            guessed_tokens: 0,
+            picked: VecDeque::new(),
+            began_ms: 0.0,
             finish_reason: None,
             completion_tokens: 0,
             text: String::new(),
@@ -255,6 +283,7 @@ impl<'e> Generation<'e> {
             prompt_tokens: self.prompt_tokens,
             reused_tokens: self.reused_tokens,
             completion_tokens: self.completion_tokens,
+            guessed_tokens: self.guessed_tokens,
             finish_reason: self.finish_reason.unwrap_or(FinishReason::Cancelled),
             prefill_ms: decode_started_ms - self.started_ms,
             decode_ms: now_ms - decode_started_ms,
@@ -347,6 +376,38 @@ impl<'e> Generation<'e> {
     }
 
     async fn decode(&mut self) -> Result<Option<Event>> {
+        let id = match self.picked.pop_front() {
+            Some(id) => {
+                self.guessed_tokens += 1;
+                id
+            }
+            None => match self.pick().await? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
+        };
+        self.completion_tokens += 1;
+        if self.stop_ids.contains(&id) {
+            self.finish_reason = Some(FinishReason::Stop);
+            return Ok(None);
+        }
+        self.tokens.push(id);
+        if self.completion_tokens >= self.max_tokens {
+            self.finish_reason = Some(FinishReason::Length);
+        } else if self.tokens.len() >= self.core.context_tokens() {
+            self.finish_reason = Some(FinishReason::Context);
+        } else if self.picked.is_empty() {
+            // The device works on what follows while this token becomes text.
+            self.begin_next(id)?;
+        }
+        let text = self.decoder.push(id);
+        let shown = self.split.push(id, &text);
+        let (text, thought) = self.keep(shown);
+        Ok(Some(Event::Token { id, text, thought }))
+    }
+
+    /// Waits for the scores that are on their way, and picks: the next token, and as many after it as were guessed right.
+    async fn pick(&mut self) -> Result<Option<u32>> {
         if let Some(hidden) = self.hidden.take() {
             self.rule();
             self.reading = Some(self.core.scores_after(hidden, self.scores));
@@ -355,40 +416,59 @@ impl<'e> Generation<'e> {
             return Ok(None);
         };
         let mut values = reading.finish().await?;
-        self.decode_started_ms
-            .get_or_insert_with(|| self.clock.now_ms());
-        let id = match self.scores {
-            Scores::All => self.sampler.sample(&mut values, &self.tokens, None)?,
-            Scores::Best(best) => {
-                let candidates = candidates(&values, best.count);
-                self.sampler
-                    .sample_candidates(&candidates, &self.tokens, None)?
+        let now_ms = self.clock.now_ms();
+        let draft = take(&mut self.draft);
+        let width = (values.len() / (draft.len() + 1)).max(1);
+        let mut history = self.tokens.clone();
+        for (place, row) in values.chunks_exact_mut(width).enumerate() {
+            let id = self.sampled(row, &history)?;
+            self.picked.push_back(id);
+            history.push(id);
+            if draft.get(place) != Some(&id) {
+                break;
             }
+        }
+        if let (Some(drafts), Some(_)) = (&mut self.drafts, self.decode_started_ms) {
+            let elapsed_ms = now_ms - self.began_ms;
+            drafts.learn(!draft.is_empty(), self.picked.len(), elapsed_ms);
+        }
+        self.decode_started_ms.get_or_insert(now_ms);
+        Ok(self.picked.pop_front())
+    }
+
+    /// Picks from the scores of one row.
+    fn sampled(&mut self, row: &mut [f32], history: &[u32]) -> Result<u32> {
+        match self.scores {
+            Scores::All => self.sampler.sample(row, history, None),
+            Scores::Best(best) => {
+                let candidates = candidates(row, best.count);
+                self.sampler.sample_candidates(&candidates, history, None)
+            }
+        }
+    }
+
+    /// Has the device begin with what follows the token `id`, the last one, and with what it is guessed to be followed by.
+    fn begin_next(&mut self, id: u32) -> Result<()> {
+        let position = self.tokens.len() - 1;
+        let left = (self.max_tokens - self.completion_tokens)
+            .min(self.core.context_tokens() - self.tokens.len());
+        self.began_ms = self.clock.now_ms();
+        self.draft = match &mut self.drafts {
+            Some(drafts) => drafts.propose(&self.tokens, left.saturating_sub(1)),
+            None => Vec::new(),
         };
-        self.completion_tokens += 1;
-        if self.stop_ids.contains(&id) {
-            self.finish_reason = Some(FinishReason::Stop);
-            return Ok(None);
+        self.rule();
+        if !self.draft.is_empty() {
+            let ids = [&[id], self.draft.as_slice()].concat();
+            self.reading = Some(self.core.run_ahead(&ids, position, self.scores)?);
+            return Ok(());
         }
-        let position = self.tokens.len();
-        self.tokens.push(id);
-        if self.completion_tokens >= self.max_tokens {
-            self.finish_reason = Some(FinishReason::Length);
-        } else if self.tokens.len() >= self.core.context_tokens() {
-            self.finish_reason = Some(FinishReason::Context);
-        } else {
-            // The device works on the next token while this one becomes text.
-            let before = Traffic::so_far();
-            self.rule();
-            self.reading = Some(self.core.step(id, position, self.scores)?);
-            let traffic = Traffic::so_far().since(before);
-            self.stats.dispatches_per_token = traffic.dispatches;
-            self.stats.submits_per_token = traffic.submits;
-        }
-        let text = self.decoder.push(id);
-        let shown = self.split.push(id, &text);
-        let (text, thought) = self.keep(shown);
-        Ok(Some(Event::Token { id, text, thought }))
+        let before = Traffic::so_far();
+        self.reading = Some(self.core.step(id, position, self.scores)?);
+        let traffic = Traffic::so_far().since(before);
+        self.stats.dispatches_per_token = traffic.dispatches;
+        self.stats.submits_per_token = traffic.submits;
+        Ok(())
     }
 }
 

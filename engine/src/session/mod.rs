@@ -5,6 +5,7 @@
 
 mod bench;
 mod core;
+mod drafts;
 mod generation;
 mod noise;
 mod pace;
@@ -56,6 +57,9 @@ pub struct EngineOptions {
     pub tuning: Option<Tuning>,
     /// Lets [`DeviceChoice::Auto`] measure which device is faster.
     pub clock: Option<Rc<dyn Clock>>,
+    /// Whether answers to requests may guess what follows from what was said before, and go on with it where it pays. The
+    /// tokens are the same.
+    pub drafts: bool,
 }
 
 impl fmt::Debug for EngineOptions {
@@ -67,6 +71,7 @@ impl fmt::Debug for EngineOptions {
             .field("cache", &self.cache)
             .field("helpers", &self.helpers)
             .field("tuning", &self.tuning)
+            .field("drafts", &self.drafts)
             .finish_non_exhaustive()
     }
 }
@@ -89,6 +94,7 @@ impl Default for EngineOptions {
             helpers: None,
             tuning: None,
             clock: None,
+            drafts: true,
         }
     }
 }
@@ -111,6 +117,7 @@ pub struct Engine {
     tokenizer: Tokenizer,
     template: ChatTemplate,
     stats: Stats,
+    drafts: bool,
 }
 
 impl Engine {
@@ -192,6 +199,7 @@ impl Engine {
             tokenizer,
             template,
             stats,
+            drafts: options.drafts,
         })
     }
 
@@ -250,6 +258,7 @@ impl Engine {
             pictures,
             stop_ids,
             max_tokens: request.max_tokens,
+            drafts: self.drafts,
         };
         Generation::new(
             &mut self.core,
@@ -279,6 +288,7 @@ impl Engine {
             pictures,
             stop_ids: &[],
             max_tokens,
+            drafts: false,
         };
         Generation::new(
             &mut self.core,

@@ -7,7 +7,7 @@ use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::super::params::CandidateParams;
-use super::{UNITS, arg, elements, empty, flat_grid, flat_position, grid};
+use super::{UNITS, arg, elements, empty, grid};
 
 /// Groups of logits; element `i` of group `g` is logit `g + i · GROUPS`, so that neighbours read neighbours.
 const GROUPS: usize = 4096;
@@ -26,17 +26,18 @@ fn comparable(logit: f32) -> f32 {
     select(strange, f32::reinterpret(2_139_095_040u32), logit)
 }
 
-/// What logit `at` counts for: itself, or what rules make of it.
+/// What logit `at` of the row that begins at `start` counts for: itself, or what rules make of it.
 #[cube]
 fn counted(
     logits: &[f32],
     rules: &[u32],
+    start: usize,
     at: u32,
     vocab: u32,
     penalty: f32,
     #[comptime] ruled: bool,
 ) -> f32 {
-    let mut logit = comparable(logits[at as usize]);
+    let mut logit = comparable(logits[start + at as usize]);
     if comptime!(ruled) {
         let word = at / 32u32;
         let bit = at % 32u32;
@@ -56,7 +57,7 @@ fn before(value: f32, place: u32, other: f32, other_place: u32) -> bool {
     value > other || (value == other && place < other_place)
 }
 
-/// One thread a group.
+/// One thread a group, and so many workgroups below each other as there are rows.
 #[cube(launch_unchecked)]
 fn best_of_groups_kernel(
     logits: &[f32],
@@ -67,20 +68,22 @@ fn best_of_groups_kernel(
     penalty: f32,
     #[comptime] ruled: bool,
 ) {
-    let group = flat_position();
+    let group = CUBE_POS_X as usize * comptime!(UNITS) + UNIT_POS as usize;
+    let row = CUBE_POS_Y as usize;
+    let start = row * count as usize;
     let mut value = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
     let mut place = comptime!(NOWHERE).runtime();
     let mut at = group as u32;
     while at < count {
-        let logit = counted(logits, rules, at, count, penalty, ruled);
+        let logit = counted(logits, rules, start, at, count, penalty, ruled);
         if before(logit, at, value, place) {
             value = logit;
             place = at;
         }
         at += comptime!(GROUPS as u32);
     }
-    values[group] = value;
-    places[group] = place;
+    values[row * comptime!(GROUPS) + group] = value;
+    places[row * comptime!(GROUPS) + group] = place;
 }
 
 /// The first of all threads' candidates, in every thread. values, places: `[UNITS]`, free for reuse afterwards.
@@ -107,7 +110,7 @@ fn first_of_units(
     best_place
 }
 
-/// One workgroup. values, places: `[GROUPS]`, out: [2, count]; `count` is at most `GROUPS`.
+/// One workgroup a row. values, places: [rows, GROUPS], out: [2 * rows, count]; `count` is at most `GROUPS`.
 #[cube(launch_unchecked)]
 fn pick_kernel(
     logits: &[f32],
@@ -121,6 +124,9 @@ fn pick_kernel(
     #[comptime] ruled: bool,
 ) {
     let unit = UNIT_POS as usize;
+    let row = CUBE_POS_Y as usize;
+    let start = row * vocab as usize;
+    let first_group = row * comptime!(GROUPS);
     let nothing = f32::reinterpret(comptime!(NOTHING.to_bits()).runtime());
     let mut scratch = Shared::<[f32]>::new_slice(UNITS);
     let mut scratch_places = Shared::<[u32]>::new_slice(UNITS);
@@ -134,8 +140,8 @@ fn pick_kernel(
         let mut place = comptime!(NOWHERE).runtime();
         for i in 0..comptime!(GROUPS / UNITS) {
             let group = i * comptime!(UNITS) + unit;
-            let best = values[group];
-            let at = places[group];
+            let best = values[first_group + group];
+            let at = places[first_group + group];
             let left = round == 0usize || before(last, last_place, best, at);
             if left && before(best, at, value, place) {
                 value = best;
@@ -144,7 +150,7 @@ fn pick_kernel(
         }
         last_place = first_of_units(&mut scratch, &mut scratch_places, value, place);
         if last_place < vocab {
-            last = counted(logits, rules, last_place, vocab, penalty, ruled);
+            last = counted(logits, rules, start, last_place, vocab, penalty, ruled);
         } else {
             last = nothing;
         }
@@ -162,7 +168,7 @@ fn pick_kernel(
             let group = chosen[(index / height) as usize];
             let at = group % comptime!(GROUPS as u32) + index % height * comptime!(GROUPS as u32);
             if group < vocab && at < vocab {
-                let logit = counted(logits, rules, at, vocab, penalty, ruled);
+                let logit = counted(logits, rules, start, at, vocab, penalty, ruled);
                 let left = round == 0usize || before(last, last_place, logit, at);
                 if left && before(logit, at, value, place) {
                     value = logit;
@@ -173,7 +179,7 @@ fn pick_kernel(
         }
         last_place = first_of_units(&mut scratch, &mut scratch_places, value, place);
         if last_place < vocab {
-            last = counted(logits, rules, last_place, vocab, penalty, ruled);
+            last = counted(logits, rules, start, last_place, vocab, penalty, ruled);
         } else {
             last = nothing;
         }
@@ -181,13 +187,14 @@ fn pick_kernel(
             // As it was: whoever picks among the candidates applies the penalty exactly.
             let found = last > nothing;
             let place = select(found, last_place, 0u32);
-            out[round] = select(found, comparable(logits[place as usize]), nothing);
-            out[count + round] = f32::cast_from(place);
+            let logit = comparable(logits[start + place as usize]);
+            out[2usize * row * count + round] = select(found, logit, nothing);
+            out[(2usize * row + 1usize) * count + round] = f32::cast_from(place);
         }
     }
 }
 
-/// logits: [1, vocab], rules: two bits for each of them if there is a penalty, out: [2, count]
+/// logits: [rows, vocab], rules: two bits for each column if there is a penalty, out: [2 * rows, count]
 pub fn top_candidates(
     logits: &CubeTensor,
     rules: &CubeTensor,
@@ -198,32 +205,32 @@ pub fn top_candidates(
     let ruled = penalty.is_some();
     let penalty = penalty.unwrap_or(1.0);
     let words = elements(rules);
-    let vocab = elements(logits);
-    let values = empty(logits, &[GROUPS]);
-    let places = empty(logits, &[GROUPS]);
-    // SAFETY: a thread for each group and one workgroup; the kernels check places against the vocabulary's size.
+    let [rows, vocab] = logits.meta.shape().dims();
+    let values = empty(logits, &[rows * GROUPS]);
+    let places = empty(logits, &[rows * GROUPS]);
+    // SAFETY: a thread for each group and a workgroup for each row; the kernels check places against the vocabulary's size.
     unsafe {
         best_of_groups_kernel::launch_unchecked(
             &logits.client,
-            flat_grid(GROUPS),
+            grid(GROUPS / UNITS, rows),
             CubeDim::new_1d(UNITS as u32),
-            arg(logits, vocab),
+            arg(logits, rows * vocab),
             arg(rules, words),
-            arg(&values, GROUPS),
-            arg(&places, GROUPS),
+            arg(&values, rows * GROUPS),
+            arg(&places, rows * GROUPS),
             vocab as u32,
             penalty,
             ruled,
         );
         pick_kernel::launch_unchecked(
             &logits.client,
-            grid(1, 1),
+            grid(1, rows),
             CubeDim::new_1d(UNITS as u32),
-            arg(logits, vocab),
+            arg(logits, rows * vocab),
             arg(rules, words),
-            arg(&values, GROUPS),
-            arg(&places, GROUPS),
-            arg(out, 2 * count),
+            arg(&values, rows * GROUPS),
+            arg(&places, rows * GROUPS),
+            arg(out, 2 * rows * count),
             vocab as u32,
             penalty,
             count,

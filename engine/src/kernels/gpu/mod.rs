@@ -253,7 +253,8 @@ impl EngineOps for CubeBackend {
         rules: IntTensor<Self>,
         params: CandidateParams,
     ) -> FloatTensor<Self> {
-        let out = empty(&logits, &[2, params.count]);
+        let [rows, _] = logits.meta.shape().dims();
+        let out = empty(&logits, &[2 * rows, params.count]);
         candidates::top_candidates(&logits, &rules, &out, &params);
         out
     }

@@ -30,6 +30,13 @@ pub async fn candidates_match() {
                 found.clamp(-1e30, 1e30)
             })
             .await;
+            // Several rows, each for itself.
+            same_on_both(&format!("{count} of {vocab}, twice"), 0.0, |d| {
+                let reversed = logits.iter().rev();
+                let both: Vec<f32> = logits.iter().chain(reversed).copied().collect();
+                kernels::top_candidates(rows(&both, vocab, d), count).clamp(-1e30, 1e30)
+            })
+            .await;
             for penalty in [1.0, 1.3, 0.5] {
                 let chosen = ruled(vocab, &mut rng);
                 same_on_both(&format!("{count} of {vocab} by rules"), 0.0, |d| {
