@@ -57,6 +57,8 @@ fn tiled_kernel(
     for i in 0..comptime!(square * square) {
         sums[i] = 0.0f32;
     }
+    let first = (first_row, first_token);
+    let own = (own_row, own_token);
     for group in 0..groups {
         fill(
             weights,
@@ -65,21 +67,13 @@ fn tiled_kernel(
             &mut token_tile,
             &sizes,
             &planes,
-            (first_row, first_token),
+            first,
             group,
             block,
             tile,
             GROUP,
         );
-        sync_cube();
-        add_tiles(
-            &row_tile,
-            &token_tile,
-            &mut sums,
-            (own_row, own_token),
-            square,
-        );
-        sync_cube();
+        add_tiles(&row_tile, &token_tile, &mut sums, own, square);
     }
     if comptime!(tail > 0) {
         fill(
@@ -89,20 +83,13 @@ fn tiled_kernel(
             &mut token_tile,
             &sizes,
             &planes,
-            (first_row, first_token),
+            first,
             groups,
             block,
             tile,
             tail,
         );
-        sync_cube();
-        add_tiles(
-            &row_tile,
-            &token_tile,
-            &mut sums,
-            (own_row, own_token),
-            square,
-        );
+        add_tiles(&row_tile, &token_tile, &mut sums, own, square);
     }
     #[unroll]
     for r in 0..square {
@@ -218,7 +205,7 @@ fn fill_row(
     }
 }
 
-/// Adds what the tiles give to the sums of a thread, [square, square] of rows and tokens `SIDE` apart.
+/// Waits until the tiles are full, and adds what they give to the sums of a thread, [square, square] of rows and tokens `SIDE` apart.
 #[cube]
 fn add_tiles(
     row_tile: &Shared<[Vector<f32, Const<4>>]>,
@@ -227,6 +214,7 @@ fn add_tiles(
     own: (usize, usize),
     #[comptime] square: usize,
 ) {
+    sync_cube();
     let mut rows = Array::<Vector<f32, Const<4>>>::new(square);
     for quad in 0..comptime!(QUADS) {
         #[unroll]
@@ -245,6 +233,8 @@ fn add_tiles(
             }
         }
     }
+    // Whoever fills the tiles next waits for every thread.
+    sync_cube();
 }
 
 /// Writes the piece's columns of `y`; the columns of the matrix divide by 8. `square` is 4 or 8.

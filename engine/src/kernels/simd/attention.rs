@@ -14,7 +14,7 @@ use super::dense::widen;
 use super::lanes::{Aligned, LANES, Lanes};
 use super::level::{Level, Work};
 use super::math::exp;
-use super::panel::Met;
+use super::panel::FloatPanel;
 use super::tile::Target;
 use crate::kernels::params::{AttentionParams, CacheType};
 
@@ -214,7 +214,7 @@ impl<F: Format> Attention<'_, F> {
             widen::<L, F>(lanes, &self.k[start..][..bytes], &mut room.k[to.clone()]);
             widen::<L, F>(lanes, &self.v[start..][..bytes], &mut room.v[to]);
         }
-        let met = Met {
+        let met = FloatPanel {
             panel: &room.k,
             panel_stride: room.dim,
             packed: &room.q,

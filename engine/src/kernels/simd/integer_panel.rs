@@ -21,7 +21,7 @@ use super::decode::{
 use super::lanes::{LANES, Lanes};
 use super::level::Work;
 use super::rows::Rows;
-use super::tile::{Target, put};
+use super::tile::{Met, Target, put};
 
 /// Blocks of a row of a panel.
 const BLOCKS: usize = 4;
@@ -77,7 +77,7 @@ impl<F: Format> Work for IntegerPanels<'_, F> {
                     for (r, out) in panel.chunks_exact_mut(BLOCKS).take(count).enumerate() {
                         decode_row::<L, F>(lanes, &rows, first + r, start, &mut out[..blocks]);
                     }
-                    let met = Met {
+                    let met = IntegerPanel {
                         panel: &panel,
                         x,
                         stride,
@@ -100,7 +100,7 @@ impl<F: Format> Work for IntegerPanels<'_, F> {
 }
 
 /// A panel and the tokens that meet it.
-struct Met<'a> {
+struct IntegerPanel<'a> {
     /// [ROWS, BLOCKS]
     panel: &'a [Decoded],
     /// [tokens, stride]
@@ -115,7 +115,7 @@ struct Met<'a> {
     target: Target<'a>,
 }
 
-impl Work for Met<'_> {
+impl Work for IntegerPanel<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -128,24 +128,11 @@ impl Work for Met<'_> {
     }
 }
 
-impl Met<'_> {
-    #[inline(always)]
-    fn all<L: Lanes, const R: usize, const T: usize>(&mut self, lanes: L) {
-        let (tokens, rows) = (self.target.tokens(), self.target.rows);
-        let whole = tokens - tokens % T;
-        for token in (0..whole).step_by(T) {
-            for row in (0..rows).step_by(R) {
-                self.tile::<L, R, T>(lanes, row, token);
-            }
-        }
-        for token in whole..tokens {
-            for row in (0..rows).step_by(R) {
-                self.tile::<L, R, 1>(lanes, row, token);
-            }
-        }
+impl Met for IntegerPanel<'_> {
+    fn target(&self) -> &Target<'_> {
+        &self.target
     }
 
-    /// Rows `row..row + R` and tokens `token..token + T`.
     #[inline(always)]
     fn tile<L: Lanes, const R: usize, const T: usize>(
         &mut self,

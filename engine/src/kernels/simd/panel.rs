@@ -18,7 +18,7 @@ use super::dense::widen;
 use super::lanes::{Aligned, LANES, Lanes};
 use super::level::Work;
 use super::rows::Rows;
-use super::tile::{Target, put};
+use super::tile::{Met, Target, put};
 
 /// Columns of a panel: whole blocks.
 const COLS: usize = 512;
@@ -66,7 +66,7 @@ impl<F: Format> Work for Panels<'_, F> {
                     for (r, out) in panel.chunks_exact_mut(VECTORS).take(count).enumerate() {
                         decode_row::<L, F>(lanes, &rows, first + r, start..end, out);
                     }
-                    let met = Met {
+                    let met = FloatPanel {
                         panel: &panel,
                         panel_stride: VECTORS,
                         packed: &packed,
@@ -88,7 +88,7 @@ impl<F: Format> Work for Panels<'_, F> {
 }
 
 /// A panel and the tokens that meet it.
-pub(super) struct Met<'a> {
+pub(super) struct FloatPanel<'a> {
     /// Rows of `panel_stride` vectors; rows up to the next whole tile are there.
     pub(super) panel: &'a [Aligned],
     pub(super) panel_stride: usize,
@@ -100,7 +100,7 @@ pub(super) struct Met<'a> {
     pub(super) target: Target<'a>,
 }
 
-impl Work for Met<'_> {
+impl Work for FloatPanel<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -113,24 +113,11 @@ impl Work for Met<'_> {
     }
 }
 
-impl Met<'_> {
-    #[inline(always)]
-    fn all<L: Lanes, const R: usize, const T: usize>(&mut self, lanes: L) {
-        let (tokens, rows) = (self.target.tokens(), self.target.rows);
-        let whole = tokens - tokens % T;
-        for token in (0..whole).step_by(T) {
-            for row in (0..rows).step_by(R) {
-                self.tile::<L, R, T>(lanes, row, token);
-            }
-        }
-        for token in whole..tokens {
-            for row in (0..rows).step_by(R) {
-                self.tile::<L, R, 1>(lanes, row, token);
-            }
-        }
+impl Met for FloatPanel<'_> {
+    fn target(&self) -> &Target<'_> {
+        &self.target
     }
 
-    /// Rows `row..row + R` and tokens `token..token + T`.
     #[inline(always)]
     fn tile<L: Lanes, const R: usize, const T: usize>(
         &mut self,

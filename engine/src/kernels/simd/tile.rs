@@ -1,4 +1,4 @@
-//! Where the sums of a tile of rows and tokens go.
+//! A panel of rows and the tokens that meet it, tile by tile, and where the sums of a tile go.
 
 use super::lanes::Lanes;
 
@@ -18,6 +18,37 @@ pub(super) struct Target<'a> {
 impl Target<'_> {
     pub(super) fn tokens(&self) -> usize {
         self.y.len() / self.out_cols
+    }
+}
+
+/// A panel and the tokens that meet it.
+pub(super) trait Met {
+    /// Where their sums go.
+    fn target(&self) -> &Target<'_>;
+
+    /// Rows `row..row + R` and tokens `token..token + T`.
+    fn tile<L: Lanes, const R: usize, const T: usize>(
+        &mut self,
+        lanes: L,
+        row: usize,
+        token: usize,
+    );
+
+    /// Everything, in tiles of `R` rows and `T` tokens; the last tokens alone.
+    #[inline(always)]
+    fn all<L: Lanes, const R: usize, const T: usize>(&mut self, lanes: L) {
+        let (tokens, rows) = (self.target().tokens(), self.target().rows);
+        let whole = tokens - tokens % T;
+        for token in (0..whole).step_by(T) {
+            for row in (0..rows).step_by(R) {
+                self.tile::<L, R, T>(lanes, row, token);
+            }
+        }
+        for token in whole..tokens {
+            for row in (0..rows).step_by(R) {
+                self.tile::<L, R, 1>(lanes, row, token);
+            }
+        }
     }
 }
 
