@@ -33,12 +33,15 @@ const EXPONENTIAL: f32 = 1e-3;
 /// and what half precision explains, where keys may round to different neighbours.
 const HALF: f32 = 1e-2;
 
+/// A computation on a device.
+type Compute = Box<dyn Fn(&ComputeDevice) -> Result<Tensor<2>>>;
+
 /// Something small to compute.
 pub struct Case {
     what: String,
     /// Largest difference that is no mistake, as a part of the largest number.
     tolerance: f32,
-    compute: Box<dyn Fn(&ComputeDevice) -> Result<Tensor<2>>>,
+    compute: Compute,
 }
 
 impl Case {
@@ -83,10 +86,9 @@ fn difference(found: &[f32], expected: &[f32], tolerance: f32) -> Option<String>
     let largest = expected.iter().fold(0.0f32, |most, e| most.max(e.abs()));
     let allowed = tolerance * largest;
     let pairs = found.iter().zip(expected);
-    // Written so that what is no number counts as a difference.
     let place = pairs
         .clone()
-        .position(|(f, e)| !((f - e).abs() <= allowed))?;
+        .position(|(f, e)| f.is_nan() || (f - e).abs() > allowed)?;
     Some(format!("{} where it is {}", found[place], expected[place]))
 }
 
