@@ -175,6 +175,13 @@ impl ComputeDevice {
         1 + self.helpers().map_or(0, |helpers| helpers.count())
     }
 
+    /// Gives back what the GPU's allocator has reserved and nothing uses.
+    pub fn free_unused(&self) {
+        if self.kind() == DeviceKind::Gpu {
+            self.opened.burn.memory_cleanup();
+        }
+    }
+
     /// Bytes that the GPU's allocator has reserved, unused pages among them; `None` on the CPU.
     pub fn reserved_bytes(&self) -> Option<u64> {
         match self.opened.kind {

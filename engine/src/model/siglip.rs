@@ -3,13 +3,17 @@
 //! MedGemma's encoder has 850 MB, and a picture needs each of its layers once. So a large encoder stays in its file, and
 //! the device holds one layer at a time.
 
+use std::ops::Range;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::config::VisionConfig;
 use super::loader::Loader;
 use super::trace::Trace;
 use crate::error::Result;
-use crate::kernels::{self, Activation, AttentionParams, Matrix, add, bias_activation, layer_norm};
+use crate::kernels::{
+    self, Activation, AttentionParams, Matrix, add, bias_activation, copy_rows, layer_norm,
+};
 use crate::weights::WeightSource;
 
 /// A product with a bias.
@@ -87,30 +91,65 @@ impl Layer {
     }
 
     /// x: [patches, hidden] -> [patches, hidden]
+    ///
+    /// Only keys and values are there for all patches at once; everything else goes in pieces, since the widest of it would
+    /// take as much memory as the rest of a conversation.
     fn forward(&self, x: Tensor<2>, config: &VisionConfig) -> Tensor<2> {
         let [patches, hidden] = x.dims();
         let head_dim = hidden / config.heads;
-        let params = AttentionParams {
-            tokens: patches,
-            heads: config.heads,
-            kv_heads: config.heads,
-            head_dim,
-            position: 0,
-            capacity: patches,
-            window: 0,
-            bidirectional: true,
-            scale: 1.0 / (head_dim as f32).sqrt(),
-        };
-        let h = self.norm1.forward(x.clone(), config.norm_epsilon);
-        let q = self.q.forward(h.clone(), Activation::Identity);
-        let k = self.k.forward(h.clone(), Activation::Identity);
-        let v = self.v.forward(h, Activation::Identity);
-        let h = kernels::attention(q, k, v, params);
-        let x = add(x, self.out.forward(h, Activation::Identity));
-        let h = self.norm2.forward(x.clone(), config.norm_epsilon);
-        let h = self.fc1.forward(h, Activation::GeluTanh);
-        add(x, self.fc2.forward(h, Activation::Identity))
+        let epsilon = config.norm_epsilon;
+        let mut k = Tensor::empty([patches, hidden], &x.device());
+        let mut v = Tensor::empty([patches, hidden], &x.device());
+        for span in pieces(patches) {
+            let h = self.norm1.forward(rows(&x, &span), epsilon);
+            let (start, count) = (span.start, span.len());
+            let keys = self.k.forward(h.clone(), Activation::Identity);
+            k = copy_rows(k, keys, 0, start, count);
+            v = copy_rows(v, self.v.forward(h, Activation::Identity), 0, start, count);
+        }
+        let mut y = Tensor::empty([patches, hidden], &x.device());
+        for span in pieces(patches) {
+            let (start, count) = (span.start, span.len());
+            let params = AttentionParams {
+                tokens: count,
+                heads: config.heads,
+                kv_heads: config.heads,
+                head_dim,
+                // Every patch sees all patches, and those seen end where the queries do.
+                position: patches - count,
+                capacity: patches,
+                window: 0,
+                bidirectional: true,
+                scale: 1.0 / (head_dim as f32).sqrt(),
+            };
+            let own = rows(&x, &span);
+            let h = self.norm1.forward(own.clone(), epsilon);
+            let q = self.q.forward(h, Activation::Identity);
+            let h = kernels::attention(q, k.clone(), v.clone(), params);
+            let own = add(own, self.out.forward(h, Activation::Identity));
+            let h = self.norm2.forward(own.clone(), epsilon);
+            let h = self.fc1.forward(h, Activation::GeluTanh);
+            let own = add(own, self.fc2.forward(h, Activation::Identity));
+            y = copy_rows(y, own, 0, start, count);
+        }
+        y
     }
+}
+
+/// Patches that go through a layer together.
+const PIECE_PATCHES: usize = 1024;
+
+fn pieces(patches: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..patches)
+        .step_by(PIECE_PATCHES)
+        .map(move |start| start..(start + PIECE_PATCHES).min(patches))
+}
+
+/// Some rows of `x`, as a tensor of their own.
+fn rows(x: &Tensor<2>, span: &Range<usize>) -> Tensor<2> {
+    let [_, cols] = x.dims();
+    let piece = Tensor::empty([span.len(), cols], &x.device());
+    copy_rows(piece, x.clone(), span.start, 0, span.len())
 }
 
 /// What the tensors of a layer are called, and how wide they are.

@@ -360,6 +360,9 @@ impl<'e> Generation<'e> {
         }
         let features = vision.finish(encoding, &mut Trace::off());
         self.core.settle(&features).await?;
+        // What the encoder needed is more than anything after it does.
+        self.stats.saw_memory(self.core.device());
+        self.core.device().free_unused();
         self.features = Some(features);
         Ok(Event::ImageEncoded { index })
     }

@@ -44,7 +44,9 @@ pub struct Stats {
     pub submits_per_token: u64,
     /// Bytes read back from the device for one decoded token of the last answer.
     pub readback_bytes_per_token: u64,
-    /// Most bytes that the GPU's allocator had reserved when an answer ended; absent on the CPU.
+    /// Bytes that the GPU's allocator had reserved when the last answer ended; absent on the CPU.
+    pub gpu_bytes: Option<u64>,
+    /// Most of them that were seen when an answer ended or a picture had been encoded.
     pub gpu_bytes_peak: Option<u64>,
 }
 
@@ -68,12 +70,19 @@ impl Stats {
             dispatches_per_token: 0,
             submits_per_token: 0,
             readback_bytes_per_token: 0,
+            gpu_bytes: device.reserved_bytes(),
             gpu_bytes_peak: device.reserved_bytes(),
         }
     }
 
+    /// Looks how many bytes are reserved.
+    pub(super) fn saw_memory(&mut self, device: &ComputeDevice) {
+        self.gpu_bytes = device.reserved_bytes();
+        self.gpu_bytes_peak = self.gpu_bytes_peak.max(self.gpu_bytes);
+    }
+
     pub(super) fn answered(&mut self, outcome: &Outcome, device: &ComputeDevice) {
-        self.gpu_bytes_peak = self.gpu_bytes_peak.max(device.reserved_bytes());
+        self.saw_memory(device);
         self.answers += 1;
         self.prompt_tokens += outcome.prompt_tokens as u64;
         self.completion_tokens += outcome.completion_tokens as u64;

@@ -99,6 +99,8 @@ pub struct Stats {
     pub readback_bytes_per_token: Option<f64>,
     /// Most bytes on the device at once.
     pub gpu_bytes_peak: Option<u64>,
+    /// Bytes on the GPU when the last answer ended.
+    pub gpu_bytes: Option<u64>,
     /// Bytes of the engine's WebAssembly memory, which never shrinks: its peak.
     pub wasm_heap_bytes: Option<u64>,
 }

@@ -25,6 +25,7 @@ pub fn stats(engine: &Engine, load_ms: f64) -> protocol::Stats {
         submits_per_token: measured(stats.submits_per_token as f64),
         readback_bytes_per_token: measured(stats.readback_bytes_per_token as f64),
         gpu_bytes_peak: stats.gpu_bytes_peak,
+        gpu_bytes: stats.gpu_bytes,
         wasm_heap_bytes: heap_bytes(),
     }
 }
