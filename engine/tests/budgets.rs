@@ -9,7 +9,7 @@ use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Engine, EngineOptions, Stats};
 use outpost_engine::weights::{TensorInfo, WeightSource};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Layers of the demonstration model.
 const DEMO_LAYERS: u64 = 6;
@@ -21,7 +21,7 @@ const DISPATCHES_PER_LAYER: u64 = 7;
 const OTHER_DISPATCHES: u64 = 6;
 
 fn demo_file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/demo-q8_0.gguf")
+    PathBuf::from("../models/demo/demo-q8_0.gguf")
 }
 
 fn demo() -> Engine {

@@ -24,9 +24,7 @@ const LOGITS: f32 = 2e-3;
 const FEATURES: f32 = 1e-3;
 
 fn demo(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../models/demo")
-        .join(file)
+    Path::new("../models/demo").join(file)
 }
 
 fn largest(values: &[f32]) -> f32 {

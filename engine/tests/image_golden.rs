@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use outpost_engine::error::Error;
 use outpost_engine::image::{MAX_SIDE, RgbImage, decode, resize_bilinear};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 fn golden(path: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")).join(path)
+    Path::new("../tests/golden").join(path)
 }
 
 fn cases(folder: &str) -> Vec<Value> {

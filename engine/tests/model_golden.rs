@@ -11,6 +11,7 @@ use golden::{Tensors, assert_close, case, engine, engine_with, greedy, picture};
 use outpost_engine::image::RgbImage;
 use outpost_engine::kernels::DeviceChoice::{self, Cpu, Gpu};
 use outpost_engine::kernels::Tuning;
+use outpost_engine::kernels::simd::Level;
 use outpost_engine::session::{Engine, EngineOptions};
 use std::path::Path;
 
@@ -32,7 +33,7 @@ struct Way {
     features: f32,
 }
 
-/// The ways of a device for weights of this kind.
+/// The ways of a device for weights of this kind: every variant of its kernels, and what the engine picks by itself.
 fn ways(kind: &str, device: DeviceChoice) -> Vec<Way> {
     let way = |tuning, logits, features| Way {
         device,
@@ -40,17 +41,31 @@ fn ways(kind: &str, device: DeviceChoice) -> Vec<Way> {
         logits,
         features,
     };
-    match (device, kind.starts_with('q')) {
-        (Cpu, true) => vec![
+    let level = |level| Tuning {
+        level: Some(level),
+        ..Tuning::PLAIN
+    };
+    let split = |(threads_per_row, square)| Tuning {
+        threads_per_row,
+        square,
+        level: None,
+    };
+    let (logits, features) = match (device, kind.starts_with('q')) {
+        (Cpu, true) => (LOGITS_I16, FEATURES_I16),
+        _ => (LOGITS, FEATURES),
+    };
+    let picked = way(None, logits, features);
+    let others: Vec<Way> = match device {
+        Cpu => [
             way(Some(Tuning::PLAIN), LOGITS, FEATURES),
-            way(None, LOGITS_I16, FEATURES_I16),
-        ],
-        (Cpu, false) => vec![
-            way(Some(Tuning::PLAIN), LOGITS, FEATURES),
-            way(None, LOGITS, FEATURES),
-        ],
-        _ => vec![way(None, LOGITS, FEATURES)],
-    }
+            way(Some(level(Level::Portable)), logits, features),
+        ]
+        .into(),
+        _ => [(4, 4), (16, 8), (64, 0)]
+            .map(|s| way(Some(split(s)), logits, features))
+            .into(),
+    };
+    std::iter::once(picked).chain(others).collect()
 }
 
 fn engine_on(model: &Path, mmproj: Option<&Path>, way: &Way) -> Engine {
@@ -83,7 +98,7 @@ fn check_way(kind: &str, vision: &str, prompts: &[&str], way: &Way) {
             "two_images" => &[first.clone(), second.clone()],
             _ => &[],
         };
-        let what = format!("{kind} {device:?} {prompt}");
+        let what = format!("{kind} {device:?} {:?} {prompt}", way.tuning);
         let tokens = expected.ids(&format!("{prompt}.tokens"));
         let logits = pollster::block_on(engine.logits(&tokens, images)).unwrap();
         assert_close(
@@ -132,7 +147,7 @@ fn check_awkward_way(way: &Way) {
         let logits = pollster::block_on(engine.logits(&tokens, &[])).unwrap();
         let wanted = expected.f32(&format!("{prompt}.logits"));
         assert_close(
-            &format!("awkward {device:?} {prompt}"),
+            &format!("awkward {device:?} {:?} {prompt}", way.tuning),
             &logits,
             &wanted,
             way.logits,

@@ -219,8 +219,7 @@ const CONSULTATION: &str = "A 13 year old boy says: I have had poor sleep for 17
 
 #[test]
 fn guesses_from_the_prompt_come_true_and_change_no_token() {
-    let file =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/demo-q8_0.gguf");
+    let file = std::path::Path::new("../models/demo/demo-q8_0.gguf");
     for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
         let [mut plain, mut guessing] = [false, true].map(|drafts| {
             let options = EngineOptions {
@@ -228,7 +227,7 @@ fn guesses_from_the_prompt_come_true_and_change_no_token() {
                 drafts,
                 ..EngineOptions::default()
             };
-            engine_with(&file, None, options)
+            engine_with(file, None, options)
         });
         let greedy = SamplerOptions::default();
         let drawn = SamplerOptions {

@@ -9,7 +9,7 @@ use outpost_engine::tokenizer::{Span, Tokenizer};
 use outpost_engine::weights::{Gguf, WeightSource};
 use serde::Deserialize;
 
-const CASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/tokenizer");
+const CASE: &str = "../tests/golden/tokenizer";
 
 #[derive(Deserialize)]
 struct Row {

@@ -3,17 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use outpost_engine::weights::{BlockType, block};
 use safetensors::SafeTensors;
 
 fn golden(file: &str) -> PathBuf {
-    PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/golden/dequant"
-    ))
-    .join(file)
+    Path::new("../tests/golden/dequant").join(file)
 }
 
 #[test]

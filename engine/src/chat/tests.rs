@@ -160,10 +160,7 @@ fn conversations_that_make_no_sense_are_refused_with_the_reason() {
 
 /// The golden vocabulary with some names replaced.
 fn without(names: &[&str]) -> Tokenizer {
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/golden/tokenizer/tokenizer.json"
-    );
+    let file = "../tests/golden/tokenizer/tokenizer.json";
     let mut text = std::fs::read_to_string(file).unwrap();
     for (i, name) in names.iter().enumerate() {
         text = text.replace(name, &format!("<absent{i}>"));

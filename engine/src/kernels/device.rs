@@ -125,6 +125,7 @@ impl ComputeDevice {
             helpers: None,
         }
     }
+
     /// The device for burn's tensors.
     pub fn burn(&self) -> &Device {
         &self.opened.burn

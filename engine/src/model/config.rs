@@ -42,6 +42,11 @@ pub struct TextConfig {
 }
 
 impl TextConfig {
+    /// As many of `wanted` positions as the model was made for, and at least one.
+    pub fn usable_positions(&self, wanted: usize) -> usize {
+        wanted.clamp(1, self.max_positions)
+    }
+
     /// Reads the keys of architecture `gemma3`.
     pub fn from_metadata(metadata: &Metadata, vocab_size: u64) -> Result<Self> {
         let architecture = metadata.str("general.architecture")?;

@@ -74,7 +74,7 @@ impl Decoder {
             .collect::<Result<Vec<_>>>()?;
         let norm = loader.vector("output_norm.weight", &[hidden])?;
         // Bounded by the model, so that no request makes tables without end.
-        let context_tokens = context_tokens.clamp(1, config.max_positions);
+        let context_tokens = config.usable_positions(context_tokens);
         let device = loader.device().burn();
         let dim = config.head_dim;
         Ok(Self {

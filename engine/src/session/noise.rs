@@ -34,8 +34,13 @@ impl Noise {
 /// Numbers in -1..1 that follow no pattern, the same each time.
 pub fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count as u64)
-        .map(|index| scattered(index + (seed << 32)) as i32 as f32 / 2_147_483_648.0)
+        .map(|index| number(index + (seed << 32)))
         .collect()
+}
+
+/// A number in -1..1.
+fn number(index: u64) -> f32 {
+    scattered(index) as i32 as f32 / 2_147_483_648.0
 }
 
 /// 32 bits for a number, those of neighbours unlike (the finaliser of SplitMix64).
@@ -66,20 +71,19 @@ impl WeightSource for Noise {
         offset: u64,
         buf: &mut [u8],
     ) -> Result<()> {
-        let half_number = |bits: u32| match tensor.block {
-            BlockType::Bf16 => half::bf16::from_f32(bits as i32 as f32 / 2e9).to_bits(),
-            _ => half::f16::from_f32(bits as i32 as f32 / 2e9).to_bits(),
+        let half = |number: f32| match tensor.block {
+            BlockType::Bf16 => half::bf16::from_f32(number).to_bits(),
+            _ => half::f16::from_f32(number).to_bits(),
         };
         match (part, tensor.block) {
             (Part::Values, BlockType::F32) => {
                 for (index, word) in (offset / 4..).zip(buf.chunks_exact_mut(4)) {
-                    let number = scattered(index) as i32 as f32 / 2e9;
-                    word.copy_from_slice(&number.to_le_bytes());
+                    word.copy_from_slice(&number(index).to_le_bytes());
                 }
             }
             (Part::Values, BlockType::F16 | BlockType::Bf16) => {
-                for (index, half) in (offset / 2..).zip(buf.chunks_exact_mut(2)) {
-                    half.copy_from_slice(&half_number(scattered(index)).to_le_bytes());
+                for (index, bytes) in (offset / 2..).zip(buf.chunks_exact_mut(2)) {
+                    bytes.copy_from_slice(&half(number(index)).to_le_bytes());
                 }
             }
             (Part::Scales | Part::SuperScales, _) => {

@@ -6,7 +6,7 @@ use super::*;
 use crate::error::Error;
 use crate::weights::{Gguf, WeightSource};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/tokenizer");
+const GOLDEN: &str = "../tests/golden/tokenizer";
 
 fn golden(file: &str) -> Vec<u8> {
     std::fs::read(format!("{GOLDEN}/{file}")).unwrap()

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// A file below `tests/golden`.
 pub fn golden(path: &str) -> Vec<u8> {
-    let path = format!("{}/../tests/golden/{path}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../tests/golden/{path}");
     std::fs::read(&path).expect(&path)
 }
 

@@ -14,9 +14,7 @@ use safetensors::SafeTensors;
 
 /// The folder of a case.
 pub fn case(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/golden")
-        .join(name)
+    Path::new("../tests/golden").join(name)
 }
 
 /// A file, whole.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// A path below `tests/golden`.
 pub fn golden(path: &str) -> String {
-    format!("{}/../tests/golden/{path}", env!("CARGO_MANIFEST_DIR"))
+    format!("../tests/golden/{path}")
 }
 
 /// An empty directory for one test.

@@ -15,11 +15,13 @@ mod tray;
 mod turn;
 mod welcome;
 
-use leptos::html::Dialog;
+use leptos::ev;
+use leptos::html::{Dialog, button, div, h2};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use self::icons::icon;
 use crate::client::Client;
 use crate::state::App;
 
@@ -54,6 +56,19 @@ fn show_dialog(dialog: NodeRef<Dialog>) {
     if let Some(dialog) = dialog.get_untracked() {
         let _ = dialog.show_modal();
     }
+}
+
+/// A dialog's title and the button that closes it.
+fn dialog_head(id: &'static str, title: &'static str, node: NodeRef<Dialog>) -> impl IntoView {
+    div().class("dialog-head").child((
+        h2().attr("id", id).child(title),
+        button()
+            .class("quiet")
+            .attr("type", "button")
+            .attr("aria-label", "Close")
+            .on(ev::click, move |_| close_dialog(node))
+            .child(icon(icons::CLOSE)),
+    ))
 }
 
 fn close_dialog(dialog: NodeRef<Dialog>) {

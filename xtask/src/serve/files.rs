@@ -195,9 +195,9 @@ mod tests {
 
     #[test]
     fn nothing_outside_the_folder_is_reached() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        assert!(locate(&folder, "/main.rs").is_some());
-        assert!(locate(&folder, "/serve/mod.rs?x=1").is_some());
+        let folder = Path::new("src");
+        assert!(locate(folder, "/main.rs").is_some());
+        assert!(locate(folder, "/serve/mod.rs?x=1").is_some());
         for url in [
             "/../Cargo.toml",
             "/serve/../../Cargo.toml",
@@ -207,7 +207,7 @@ mod tests {
             "main.rs",
             "/a%00",
         ] {
-            assert!(locate(&folder, url).is_none(), "{url}");
+            assert!(locate(folder, url).is_none(), "{url}");
         }
     }
 

@@ -88,6 +88,73 @@ fn signed(byte: u32) -> f32 {
     f32::cast_from(byte) - select(byte > 127u32, 256.0f32, 0.0f32)
 }
 
+/// Puts the first `count` values of group `group` of a row, of `cols` columns, and their factors into place `place` of `words`
+/// and `scales`.
+#[cube]
+pub fn load_row(
+    weights: &[Vector<u32, Const<4>>],
+    planes: &PlaneStarts,
+    row: usize,
+    cols: usize,
+    group: usize,
+    words: &mut Array<u32>,
+    scales: &mut Array<f32>,
+    #[comptime] place: usize,
+    #[comptime] block: BlockType,
+    #[comptime] count: usize,
+) {
+    let index = row * (cols / comptime!(GROUP)) + group;
+    let mut quad = row * (cols / comptime!(values_in_quad(block)))
+        + group * comptime!(GROUP / values_in_quad(block));
+    if comptime!(group_quads(block) == 0) {
+        quad = index / 2usize;
+    }
+    let first_word = comptime!(place * group_words(block));
+    load_values(
+        weights, planes, quad, index, words, first_word, block, count,
+    );
+    load_scales(
+        weights,
+        planes,
+        index,
+        scales,
+        comptime!(place * SCALES),
+        block,
+    );
+}
+
+/// Values that a quad of words holds; of types whose groups share a quad, as many as keep the arithmetic whole.
+fn values_in_quad(block: BlockType) -> usize {
+    let bits = block.block_part_bytes(Part::Values) * 8 / block.block_elements();
+    (128 / bits).min(GROUP)
+}
+
+/// [`load_group`], or the quads that a dense row has left for its last, shorter group.
+#[cube]
+fn load_values(
+    weights: &[Vector<u32, Const<4>>],
+    planes: &PlaneStarts,
+    quad: usize,
+    index: usize,
+    words: &mut Array<u32>,
+    #[comptime] first: usize,
+    #[comptime] block: BlockType,
+    #[comptime] count: usize,
+) {
+    if comptime!(count == GROUP) {
+        load_group(weights, planes, quad, index, words, first, block);
+    } else {
+        #[unroll]
+        for i in 0..comptime!(count / values_in_quad(block)) {
+            let four = weights[quad + i];
+            #[unroll]
+            for j in 0..4usize {
+                words[comptime!(first + 4 * i + j)] = four.extract(j);
+            }
+        }
+    }
+}
+
 /// Puts the bits of group `group` into `words` from `first` on. `quad` is where its values begin.
 #[cube]
 pub fn load_group(

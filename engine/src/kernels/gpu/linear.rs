@@ -11,12 +11,12 @@ use cubecl::prelude::*;
 use super::super::params::{EmbedParams, LinearParams, Tuning};
 use super::decode::{
     GROUP, OCTET, OCTETS, PlaneStarts, PlaneStartsLaunch, SCALES, decode_dense, decode_octet,
-    group_quads, group_words, load_group, load_scales, octet_quads,
+    group_quads, group_words, load_group, load_row, load_scales, octet_quads,
 };
 use super::elementwise::gelu_tanh;
 use super::tiled::tiled;
 use super::{UNITS, arg, elements, flat_grid, flat_position, grid};
-use crate::weights::{BlockType, Part};
+use crate::weights::BlockType;
 
 /// Rows and tokens that a thread has when there are several tokens: as many as its registers bear.
 const TILE: (usize, usize) = (4, 4);
@@ -204,30 +204,17 @@ fn add_group(
     let mut scales = Array::<f32>::new(comptime!(tile_rows * SCALES));
     #[unroll]
     for r in 0..tile_rows {
-        let row = min(first_row + r * row_step, last_row);
-        let mut quad = row * (cols / comptime!(values_in_quad(block)))
-            + group * comptime!(GROUP / values_in_quad(block));
-        let index = row * (cols / comptime!(GROUP)) + group;
-        if comptime!(group_quads(block) == 0) {
-            quad = index / 2usize;
-        }
-        load_values(
+        load_row(
             weights,
             planes,
-            quad,
-            index,
+            min(first_row + r * row_step, last_row),
+            cols,
+            group,
             &mut words,
-            comptime!(r * words_of_row),
+            &mut scales,
+            r,
             block,
             count,
-        );
-        load_scales(
-            weights,
-            planes,
-            index,
-            &mut scales,
-            comptime!(r * SCALES),
-            block,
         );
     }
     let mut values = Array::<f32>::new(comptime!(tile_rows * OCTET));
@@ -262,38 +249,6 @@ fn add_group(
                     part += values[comptime!(r * OCTET + 4 + i)] * high.extract(i);
                 }
                 sums[comptime!(r * tile_tokens) + t] += part;
-            }
-        }
-    }
-}
-
-/// Values that a quad of words holds; of types whose groups share a quad, as many as keep the arithmetic whole.
-pub fn values_in_quad(block: BlockType) -> usize {
-    let bits = block.block_part_bytes(Part::Values) * 8 / block.block_elements();
-    (128 / bits).min(GROUP)
-}
-
-/// [`load_group`], or the quads that a dense row has left for its last, shorter group.
-#[cube]
-pub fn load_values(
-    weights: &[Vector<u32, Const<4>>],
-    planes: &PlaneStarts,
-    quad: usize,
-    index: usize,
-    words: &mut Array<u32>,
-    #[comptime] first: usize,
-    #[comptime] block: BlockType,
-    #[comptime] count: usize,
-) {
-    if comptime!(count == GROUP) {
-        load_group(weights, planes, quad, index, words, first, block);
-    } else {
-        #[unroll]
-        for i in 0..comptime!(count / values_in_quad(block)) {
-            let four = weights[quad + i];
-            #[unroll]
-            for j in 0..4usize {
-                words[comptime!(first + 4 * i + j)] = four.extract(j);
             }
         }
     }

@@ -9,10 +9,9 @@ use cubecl::prelude::*;
 
 use super::super::params::LinearParams;
 use super::decode::{
-    GROUP, OCTET, PlaneStarts, SCALES, decode_octet, group_quads, group_words, load_scales,
-    octet_quads,
+    GROUP, OCTET, PlaneStarts, SCALES, decode_octet, group_words, load_row, octet_quads,
 };
-use super::linear::{Sizes, load_values, sizes, starts, values_in_quad};
+use super::linear::{Sizes, sizes, starts};
 use super::{UNITS, arg, elements, grid};
 use crate::weights::BlockType;
 
@@ -166,19 +165,21 @@ fn fill_row(
     #[comptime] block: BlockType,
     #[comptime] count: usize,
 ) {
-    let index = row * (cols / comptime!(GROUP)) + group;
-    let mut quad = row * (cols / comptime!(values_in_quad(block)))
-        + group * comptime!(GROUP / values_in_quad(block));
-    if comptime!(group_quads(block) == 0) {
-        quad = index / 2usize;
-    }
     let mut words = Array::<u32>::new(comptime!(group_words(block)));
     let mut scales = Array::<f32>::new(SCALES);
     let mut values = Array::<f32>::new(OCTET);
-    load_values(
-        weights, planes, quad, index, &mut words, 0usize, block, count,
+    load_row(
+        weights,
+        planes,
+        row,
+        cols,
+        group,
+        &mut words,
+        &mut scales,
+        0usize,
+        block,
+        count,
     );
-    load_scales(weights, planes, index, &mut scales, 0usize, block);
     #[unroll]
     for octet in 0..comptime!(GROUP / OCTET) {
         let mut low = Vector::<f32, Const<4>>::new(0.0f32);

@@ -58,23 +58,16 @@ impl Case {
         }
     }
 
-    async fn values(&self, device: &ComputeDevice) -> Result<Vec<f32>> {
+    /// What `device` computes.
+    pub async fn values(&self, device: &ComputeDevice) -> Result<Vec<f32>> {
         let result = kernels::with_level(device.tuning().level, || (self.compute)(device))?;
         kernels::read(result, device.kind()).await
     }
 
-    /// What is wrong with `device`, if anything is.
-    pub async fn fault(
-        &self,
-        device: &ComputeDevice,
-        reference: &ComputeDevice,
-    ) -> Result<Option<String>> {
-        let expected = self.values(reference).await?;
+    /// What is wrong with `device`, if anything is, where the reference computes `expected`.
+    pub async fn fault(&self, device: &ComputeDevice, expected: &[f32]) -> Result<Option<String>> {
         let found = self.values(device).await?;
-        Ok(
-            difference(&found, &expected, self.tolerance)
-                .map(|how| format!("{}: {how}", self.what)),
-        )
+        Ok(difference(&found, expected, self.tolerance).map(|how| format!("{}: {how}", self.what)))
     }
 }
 

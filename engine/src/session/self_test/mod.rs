@@ -56,7 +56,7 @@ impl Needs {
         let vision = vision.map(|vision| VisionConfig::from_metadata(vision.metadata()));
         let vision = vision.transpose()?;
         let chunk_tokens = options.chunk_tokens_for(vision.as_ref());
-        let context_tokens = options.context_tokens.clamp(1, config.max_positions);
+        let context_tokens = config.usable_positions(options.context_tokens);
         Ok(Self {
             cache: KvCache::type_for(&config, context_tokens, chunk_tokens, options.cache),
             blocks: matrices
@@ -82,13 +82,18 @@ pub async fn prove(
     let reference = ComputeDevice::open(DeviceChoice::Cpu).await?;
     let reference = reference.with_tuning(Tuning::PLAIN);
     for case in only_ways(needs) {
-        if let Some(fault) = case.fault(gpu, &reference).await? {
+        let expected = case.values(&reference).await?;
+        if let Some(fault) = case.fault(gpu, &expected).await? {
             return Err(wrong(gpu, fault));
         }
     }
     let candidates = Candidates::of(gpu);
     let mut switched_off = Vec::new();
 
+    let cases = |tokens| -> Vec<Case> {
+        let blocks = needs.blocks.iter();
+        blocks.flat_map(|block| products(*block, tokens)).collect()
+    };
     let line = |threads_per_row| Tuning {
         threads_per_row,
         ..gpu.tuning()
@@ -97,22 +102,21 @@ pub async fn prove(
         .threads_per_row
         .iter()
         .map(|threads| line(*threads));
-    let cases: Vec<_> = needs
-        .blocks
-        .iter()
-        .flat_map(|block| products(*block, 1))
-        .collect();
-    let lines = right(lines.collect(), &cases, gpu, &reference, &mut switched_off).await?;
+    let single = cases(1);
+    let lines = right(lines.collect(), &single, gpu, &reference, &mut switched_off).await?;
     let tuning = fastest(lines, 1, text, gpu, clock).await?;
 
     let tile = |square| Tuning { square, ..tuning };
     let tiles = candidates.squares.iter().map(|square| tile(*square));
-    let cases: Vec<_> = needs
-        .blocks
-        .iter()
-        .flat_map(|block| products(*block, TOKENS))
-        .collect();
-    let tiles = right(tiles.collect(), &cases, gpu, &reference, &mut switched_off).await?;
+    let several = cases(TOKENS);
+    let tiles = right(
+        tiles.collect(),
+        &several,
+        gpu,
+        &reference,
+        &mut switched_off,
+    )
+    .await?;
     let tuning = fastest(tiles, TIMED_TOKENS, text, gpu, clock).await?;
     Ok(Verdict {
         tuning,
@@ -158,11 +162,15 @@ async fn right(
     reference: &ComputeDevice,
     switched_off: &mut Vec<String>,
 ) -> Result<Vec<Tuning>> {
+    let mut expected = Vec::new();
+    for case in cases {
+        expected.push(case.values(reference).await?);
+    }
     let mut found = Vec::new();
     let mut last_fault = String::new();
     'ways: for way in ways {
-        for case in cases {
-            if let Some(fault) = case.fault(&gpu.with_tuning(way), reference).await? {
+        for (case, expected) in cases.iter().zip(&expected) {
+            if let Some(fault) = case.fault(&gpu.with_tuning(way), expected).await? {
                 let Tuning {
                     threads_per_row,
                     square,
@@ -267,7 +275,8 @@ mod tests {
     fn what_rounding_explains_is_no_fault() {
         let (device, reference) = devices();
         let case = case(8, 0.4);
-        let tried = case.fault(&device, &reference);
+        let expected = pollster::block_on(case.values(&reference)).unwrap();
+        let tried = case.fault(&device, &expected);
         assert_eq!(pollster::block_on(tried).unwrap(), None);
     }
 

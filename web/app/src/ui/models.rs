@@ -2,8 +2,7 @@
 
 use leptos::ev;
 use leptos::html::{
-    Dialog, button, dialog as dialog_element, div, h2, label, li, option, p, select, span, strong,
-    ul,
+    Dialog, button, dialog as dialog_element, h2, label, li, option, p, select, span, strong, ul,
 };
 use leptos::prelude::*;
 use outpost_protocol::{DeviceChoice, ModelInfo, format};
@@ -11,7 +10,7 @@ use outpost_protocol::{DeviceChoice, ModelInfo, format};
 use super::files::file_input;
 use super::header::{ADD_MODEL_FILES, MODEL_FILES};
 use super::icons::{self, icon};
-use super::{SharedClient, close_dialog, speed};
+use super::{SharedClient, close_dialog, dialog_head, speed};
 use crate::actions;
 use crate::state::App;
 
@@ -42,15 +41,7 @@ pub fn dialog(
         client.with_value(|client| actions::import(app, client, files));
     };
     dialog_element().class("dialog").node_ref(node).attr("aria-labelledby", "models-title").child((
-        div().class("dialog-head").child((
-            h2().attr("id", "models-title").child("Models on this device"),
-            button()
-                .class("quiet")
-                .attr("type", "button")
-                .attr("aria-label", "Close")
-                .on(ev::click, move |_| close_dialog(node))
-                .child(icon(icons::CLOSE)),
-        )),
+        dialog_head("models-title", "Models on this device", node),
         list,
         p().class("device-line").child((
             device_choice(app, client),

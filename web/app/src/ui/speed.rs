@@ -1,13 +1,13 @@
 //! The dialog that measures how fast the model is here, and gives what it found to be passed on.
 
 use leptos::ev;
-use leptos::html::{Dialog, button, dd, dialog as dialog_element, div, dl, dt, h2, p, progress};
+use leptos::html::{Dialog, button, dd, dialog as dialog_element, div, dl, dt, p, progress};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use outpost_protocol::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, DeviceKind, format};
 
 use super::icons::{self, icon};
-use super::{SharedClient, close_dialog, show_dialog};
+use super::{SharedClient, dialog_head, show_dialog};
 use crate::state::{App, Speed};
 use crate::{actions, browser};
 
@@ -36,15 +36,7 @@ pub fn dialog(app: App, client: SharedClient, node: NodeRef<Dialog>) -> impl Int
         .attr("aria-labelledby", "speed-title")
         .on(ev::close, stop)
         .child((
-            div().class("dialog-head").child((
-                h2().attr("id", "speed-title").child("Speed on this device"),
-                button()
-                    .class("quiet")
-                    .attr("type", "button")
-                    .attr("aria-label", "Close")
-                    .on(ev::click, move |_| close_dialog(node))
-                    .child(icon(icons::CLOSE)),
-            )),
+            dialog_head("speed-title", "Speed on this device", node),
             going(app, client),
             move || problem(app),
             figures(app),

@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const GOLDEN: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../tests/golden/tokenizer/tokenizer.json"
-);
+const GOLDEN: &str = "../tests/golden/tokenizer/tokenizer.json";
 
 /// tokenizer.json with one value changed.
 fn changed(path: &str, value: Value) -> Result<TokenizerJson> {
