@@ -8,7 +8,7 @@ use crate::places::Places;
 use crate::process::Run;
 
 /// A crate and the crates of this workspace that it may use. The order is the direction of imports.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("outpost-engine", &[]),
     ("outpost-clinic", &["outpost-engine"]),
     ("outpost-models", &["outpost-clinic", "outpost-engine"]),
@@ -18,12 +18,13 @@ const ALLOWED: [(&str, &[&str]); 8] = [
         "outpost-worker",
         &["outpost-protocol", "outpost-clinic", "outpost-engine"],
     ),
-    ("outpost-app", &["outpost-protocol"]),
+    ("outpost-vault", &[]),
+    ("outpost-app", &["outpost-protocol", "outpost-vault"]),
     ("xtask", &[]),
 ];
 
 /// Crates of others that some of ours must not use, tests apart.
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 6] = [
     (
         "outpost-engine",
         &[
@@ -53,6 +54,18 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
     (
         "outpost-thread",
         &["web-sys", "js-sys", "wasm-bindgen", "burn", "cubecl"],
+    ),
+    (
+        "outpost-vault",
+        &[
+            "web-sys",
+            "js-sys",
+            "wasm-bindgen",
+            "wasm-bindgen-futures",
+            "gloo",
+            "burn",
+            "cubecl",
+        ],
     ),
     (
         "outpost-app",
