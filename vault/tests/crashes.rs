@@ -1,5 +1,5 @@
 //! Power that goes at any write: what was acknowledged is there, and what was not is there as a whole or not at all.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 

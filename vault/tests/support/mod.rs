@@ -113,11 +113,14 @@ impl Records for Memory {
     }
 }
 
+/// A nonce, and the key that it was used with.
+pub type Used = ([u8; NONCE_BYTES], u64);
+
 /// AES-256-GCM with random bytes that are the same in every run.
 #[derive(Clone)]
 pub struct Aes {
     random: Rc<RefCell<ChaCha20Rng>>,
-    pub nonces: Rc<RefCell<Vec<([u8; NONCE_BYTES], u64)>>>,
+    pub nonces: Rc<RefCell<Vec<Used>>>,
     keys: Rc<Cell<u64>>,
 }
 

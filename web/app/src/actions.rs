@@ -1,17 +1,31 @@
 //! What a person can do, and what follows from it. The only place that changes the page's state.
 
 mod answering;
+mod backups;
+mod keeping;
+mod locking;
 mod models;
 mod pictures;
 mod speed;
 
 pub use answering::{ask, bring_back, new_conversation, stop};
+pub use backups::{restore, save};
+pub use keeping::{
+    begin as begin_keeping, delete as delete_conversation, delete_all as delete_conversations,
+    look_again, open_earlier, store_now,
+};
+pub use locking::{
+    LOCK_CHOICES_MIN, Passphrase, SHORTEST_CHARS, choose_lock_after, go_without, lock, open_older,
+    protect, unlock, watch, wipe,
+};
 pub use models::{
     begin, choose_device, delete_model, import, observe, start, stop_work, use_model,
 };
 pub use pictures::{ACCEPTED, attach, detach};
 pub use speed::{can_measure, measure, stop_measuring};
 
+use futures_channel::oneshot;
+use gloo::timers::callback::Timeout;
 use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
 
@@ -22,6 +36,16 @@ pub fn now_ms() -> f64 {
     window()
         .performance()
         .map_or(0.0, |performance| performance.now())
+}
+
+/// Lets the browser do something else for a while, such as show what has changed.
+async fn pause(ms: u32) {
+    let (send, receive) = oneshot::channel();
+    let timeout = Timeout::new(ms, move || {
+        let _ = send.send(());
+    });
+    let _ = receive.await;
+    drop(timeout);
 }
 
 /// The text area, which is part of the page itself.

@@ -1,7 +1,7 @@
 //! The page: a conversation with a model that runs in a Worker of its own.
 //!
-//! `client` speaks with the Worker, `actions` changes `state`, `ui` shows it, `api` is `window.outpost`. `browser` is what
-//! the browser itself has to offer.
+//! `client` speaks with the Worker, `keep` has what is stored of conversations, `actions` changes `state`, `ui` shows it,
+//! `api` is `window.outpost`. `browser` is what the browser itself has to offer.
 //!
 //! Invariants: no tensors, no weights, no other way to the Worker than `client`. Nothing is ever set as HTML: views are
 //! built from element functions, since the static parts of `view!` would go through `innerHTML`, which the page's
@@ -11,6 +11,7 @@ mod actions;
 mod api;
 mod browser;
 mod client;
+mod keep;
 mod pwa;
 mod state;
 mod trusted;
@@ -34,6 +35,10 @@ pub fn start() {
     let app = owner.with(state::App::new);
     actions::observe(app, &client);
     owner.with(|| ui::mount(app, &client));
+    owner.with(|| {
+        actions::begin_keeping(app);
+        actions::watch(app, &client);
+    });
     pwa::begin(app);
 
     let prepared = {

@@ -1,9 +1,14 @@
 //! What the page knows, as signals. Changed only by `actions`; shown by `ui`.
 
+use std::rc::Rc;
+
 use leptos::prelude::*;
 use outpost_protocol::{
     Adapter, BenchReport, DeviceChoice, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit,
 };
+use outpost_vault::{RecordId, Summary};
+
+use crate::keep::Keeper;
 
 /// A picture that a person attached.
 #[derive(Debug, Clone)]
@@ -25,6 +30,8 @@ pub struct Turn {
     pub id: u32,
     /// What was asked.
     pub question: String,
+    /// When, in milliseconds since 1970.
+    pub asked_ms: u64,
     /// What was shown.
     pub pictures: Vec<Picture>,
     /// The answer so far.
@@ -107,6 +114,50 @@ pub enum Speed {
     Failed(Problem),
 }
 
+/// How the conversations of this device can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeping {
+    /// That is being found out.
+    Opening,
+    /// They are read and stored.
+    Open,
+    /// They wait for the passphrase.
+    Locked,
+    /// They cannot be read.
+    Refused(Refusal),
+    /// Nothing is stored; why.
+    Off(&'static str),
+}
+
+/// Why conversations cannot be read, and what may be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What happened.
+    pub message: String,
+    /// What to do now.
+    pub remedy: String,
+    /// Whether they can be opened nevertheless, as an older copy.
+    pub older: bool,
+}
+
+/// Which stored conversation is on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current {
+    /// Its record.
+    pub id: RecordId,
+    /// When it was begun, in milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// A conversation that was put aside.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    /// Its turns.
+    pub turns: Vec<Turn>,
+    /// Where it is stored.
+    pub current: Option<Current>,
+}
+
 /// Everything the page shows.
 #[derive(Debug, Clone, Copy)]
 pub struct App {
@@ -131,7 +182,7 @@ pub struct App {
     /// The conversation.
     pub turns: RwSignal<Vec<Turn>, LocalStorage>,
     /// The conversation before this one, until something is asked.
-    pub set_aside: RwSignal<Vec<Turn>, LocalStorage>,
+    pub set_aside: RwSignal<Option<Aside>, LocalStorage>,
     /// The turn that is being answered.
     pub answering: RwSignal<Option<u32>>,
     /// The call that answers it.
@@ -140,6 +191,18 @@ pub struct App {
     pub speed: RwSignal<Speed>,
     /// The call that measures it.
     pub measuring_call: RwSignal<Option<u32>>,
+    /// How stored conversations can be reached.
+    pub keeping: RwSignal<Keeping>,
+    /// Whether a passphrase is needed to read them.
+    pub protected: RwSignal<bool>,
+    /// Where this conversation is stored, if it is yet.
+    pub current: RwSignal<Option<Current>>,
+    /// Every stored conversation, the newest first.
+    pub earlier: RwSignal<Vec<Summary>>,
+    /// Minutes without use until the page locks; 0 for never.
+    pub lock_after_min: RwSignal<u32>,
+    /// What stores and reads.
+    pub keeper: StoredValue<Rc<Keeper>, LocalStorage>,
     /// What stands in the text area.
     pub draft: RwSignal<String>,
     /// Pictures that go with the next question.
@@ -166,11 +229,17 @@ impl App {
             stoppable: RwSignal::new(None),
             problem: RwSignal::new(None),
             turns: RwSignal::new_local(Vec::new()),
-            set_aside: RwSignal::new_local(Vec::new()),
+            set_aside: RwSignal::new_local(None),
             answering: RwSignal::new(None),
             answering_call: RwSignal::new(None),
             speed: RwSignal::new(Speed::Unknown),
             measuring_call: RwSignal::new(None),
+            keeping: RwSignal::new(Keeping::Opening),
+            protected: RwSignal::new(false),
+            current: RwSignal::new(None),
+            earlier: RwSignal::new(Vec::new()),
+            lock_after_min: RwSignal::new(0),
+            keeper: StoredValue::new_local(Rc::default()),
             draft: RwSignal::new(String::new()),
             pictures: RwSignal::new_local(Vec::new()),
             offline_ready: RwSignal::new(false),

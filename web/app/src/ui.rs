@@ -5,11 +5,15 @@
 
 mod composer;
 mod conversation;
+mod conversations;
 mod files;
+mod forms;
 mod header;
 mod icons;
+mod locked;
 mod models;
 mod notices;
+mod privacy;
 mod speed;
 mod tray;
 mod turn;

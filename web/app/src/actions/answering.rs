@@ -1,5 +1,7 @@
 //! Asking, stopping, and starting over.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use js_sys::Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -7,12 +9,18 @@ use outpost_protocol::{
     Event, FinishReason, Message, ModelState, Part, Request, Role, Sampling, Stage,
 };
 
-use super::{models, set_draft};
+use super::{keeping, models, set_draft};
 use crate::client::Client;
-use crate::state::{App, Reading, Turn, TurnStatus};
+use crate::state::{App, Aside, Reading, Turn, TurnStatus};
 
 /// Longest answer, in tokens.
 const MAX_TOKENS: u32 = 1024;
+
+/// A number that no other turn of this page has.
+pub(super) fn next_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Sends what is in the composer. Without a ready model the question waits for it.
 pub fn ask(app: App, client: &Client) {
@@ -30,15 +38,14 @@ pub fn ask(app: App, client: &Client) {
         return app.fail("This model cannot look at pictures.", remedy);
     }
     app.problem.set(None);
-    app.set_aside.set(Vec::new());
+    app.set_aside.set(None);
     set_draft(app, "");
     app.pictures.set(Vec::new());
-    let id = app
-        .turns
-        .with_untracked(|turns| turns.last().map_or(0, |turn| turn.id + 1));
+    let id = next_id();
     let turn = Turn {
         id,
         question,
+        asked_ms: js_sys::Date::now() as u64,
         pictures,
         answer: RwSignal::new(String::new()),
         thought: RwSignal::new(String::new()),
@@ -63,6 +70,17 @@ pub fn begin_waiting(app: App, client: &Client) {
         return;
     };
     turn.status.set(TurnStatus::Reading(None));
+    let client = client.clone();
+    spawn_local(async move {
+        // The question is on the disk before its answer begins.
+        keeping::stored(app).await;
+        if app.answering.get_untracked() == Some(turn.id) {
+            answer(app, &client, &turn).await;
+        }
+    });
+}
+
+async fn answer(app: App, client: &Client, turn: &Turn) {
     let (messages, attachments) = app.turns.with_untracked(|turns| conversation(turns));
     let sampling = Sampling::default();
     let mut answers = client.call(
@@ -73,17 +91,25 @@ pub fn begin_waiting(app: App, client: &Client) {
         },
         &attachments,
     );
-    app.answering_call.set(Some(answers.id()));
-    spawn_local(async move {
-        while let Some(event) = answers.next().await {
-            receive(app, &turn, event);
-        }
+    let call = answers.id();
+    app.answering_call.set(Some(call));
+    while let Some(event) = answers.next().await {
+        receive(app, turn, event);
+    }
+    // Another conversation may be answered by now.
+    if app.answering_call.get_untracked() == Some(call) {
         app.answering_call.set(None);
+    }
+    if app.answering.get_untracked() == Some(turn.id) {
         app.answering.set(None);
-    });
+    }
 }
 
 fn receive(app: App, turn: &Turn, event: Event) {
+    // A conversation that has left the page takes nothing more.
+    if app.turn(turn.id).is_none() {
+        return;
+    }
     match event {
         Event::Progress {
             stage: stage @ (Stage::Picture | Stage::Reading),
@@ -148,34 +174,72 @@ pub fn stop(app: App, client: &Client) {
     if let Some(call) = app.answering_call.get_untracked() {
         return client.cancel(call);
     }
-    take_back_waiting(app);
+    let not_begun = |turn: &Turn| {
+        matches!(
+            turn.status.get_untracked(),
+            TurnStatus::Waiting | TurnStatus::Reading(None)
+        )
+    };
+    take_back_if(app, not_begun);
 }
 
 /// Moves the question that waits for the model back to the composer.
 pub fn take_back_waiting(app: App) {
+    take_back_if(app, |turn| {
+        turn.status.get_untracked() == TurnStatus::Waiting
+    });
+}
+
+fn take_back_if(app: App, condition: impl Fn(&Turn) -> bool) {
     let waiting = app.answering.get_untracked().and_then(|id| app.turn(id));
-    if let Some(turn) = waiting.filter(|turn| turn.status.get_untracked() == TurnStatus::Waiting) {
+    if let Some(turn) = waiting.filter(condition) {
         take_back(app, &turn);
         app.answering.set(None);
     }
 }
 
-/// Puts the conversation aside and begins another.
+/// Moves a last question that has no answer at all back to the composer.
+pub(super) fn take_back_unanswered(app: App) {
+    let last = app.turns.with_untracked(|turns| turns.last().cloned());
+    let unanswered = |turn: &Turn| {
+        turn.status.get_untracked() == TurnStatus::Failed
+            && turn.answer.with_untracked(String::is_empty)
+            && turn.thought.with_untracked(String::is_empty)
+    };
+    if let Some(turn) = last.filter(unanswered) {
+        take_back(app, &turn);
+    }
+}
+
+/// Puts the conversation aside and begins another. What is being typed goes along.
 pub fn new_conversation(app: App, client: &Client) {
     stop(app, client);
+    app.answering.set(None);
     let turns = app.turns.get_untracked();
     if !turns.is_empty() {
-        app.set_aside.set(turns);
+        let leaving = keeping::snapshot(app, false);
+        let current = app.current.get_untracked();
+        app.current.set(None);
+        app.set_aside.set(Some(Aside { turns, current }));
         app.turns.set(Vec::new());
+        spawn_local(keeping::leave(app, leaving));
     }
     app.problem.set(None);
 }
 
 /// Takes up the conversation that was put aside.
 pub fn bring_back(app: App) {
-    let turns = app.set_aside.get_untracked();
-    app.set_aside.set(Vec::new());
+    let Some(Aside { turns, current }) = app.set_aside.get_untracked() else {
+        return;
+    };
+    app.set_aside.set(None);
+    // What has been typed since is stored with this conversation, no longer by itself.
+    let typed = app.current.get_untracked();
+    app.current.set(current);
     app.turns.set(turns);
+    if let Some(typed) = typed {
+        keeping::drop_stored(app, typed.id);
+    }
 }
 
 /// The conversation as messages, and its pictures. A question whose answer is missing is left out, since turns alternate.

@@ -262,12 +262,12 @@ fn storage() -> Option<web_sys::Storage> {
 }
 
 /// What the browser keeps under a name.
-fn kept(name: &str) -> Option<String> {
+pub(super) fn kept(name: &str) -> Option<String> {
     storage()?.get_item(name).ok()?
 }
 
 /// Has the browser keep something. One that keeps nothing only forgets it.
-fn keep(name: &str, value: &str) {
+pub(super) fn keep(name: &str, value: &str) {
     if let Some(storage) = storage() {
         let _ = storage.set_item(name, value);
     }

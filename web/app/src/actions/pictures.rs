@@ -1,5 +1,7 @@
 //! Pictures that go with the next question.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use leptos::prelude::*;
 use web_sys::{Blob, Url};
 
@@ -10,6 +12,12 @@ pub const ACCEPTED: &str = "image/jpeg,image/png,image/webp";
 
 /// Most pictures with one question: each takes hundreds of tokens of the context.
 const MOST: usize = 4;
+
+/// A number that no other picture of this page has.
+pub(super) fn next_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Adds a picture to the next question. What is not a picture is refused with a reason.
 pub fn attach(app: App, blob: Blob, name: &str) {
@@ -31,13 +39,8 @@ pub fn attach(app: App, blob: Blob, name: &str) {
         return app.fail("The picture could not be opened.", "Choose it again.");
     };
     app.pictures.update(|pictures| {
-        let id = pictures
-            .iter()
-            .map(|picture| picture.id)
-            .max()
-            .map_or(0, |id| id + 1);
         pictures.push(Picture {
-            id,
+            id: next_id(),
             blob,
             name: name.to_owned(),
             url,

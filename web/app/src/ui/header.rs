@@ -7,7 +7,7 @@ use outpost_protocol::{Adapter, DeviceKind, format};
 
 use super::files::file_input;
 use super::icons::{self, icon};
-use super::{SharedClient, models, show_dialog, speed};
+use super::{SharedClient, conversations, locked, models, privacy, show_dialog, speed};
 use crate::state::App;
 use crate::{actions, pwa};
 
@@ -106,6 +106,9 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
     let import = move |files| client.with_value(|client| actions::import(app, client, files));
     let dialog = NodeRef::new();
     let speed_dialog = NodeRef::new();
+    let conversations_dialog = NodeRef::new();
+    let privacy_dialog = NodeRef::new();
+    let show_conversations = move |_| conversations::open(app, conversations_dialog);
     (
         button()
             .class("command")
@@ -116,6 +119,14 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
             .child((
                 icon(icons::NEW),
                 span().class("command-name").child("New conversation"),
+            )),
+        button()
+            .class("command")
+            .attr("type", "button")
+            .on(ev::click, show_conversations)
+            .child((
+                icon(icons::EARLIER),
+                span().class("command-name").child("Conversations"),
             )),
         span().class("command file-command").child((
             icon(icons::ADD_FILE),
@@ -134,6 +145,20 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
                 span().class("command-name").child("Models"),
             )),
         move || {
+            app.protected.get().then(|| {
+                button()
+                    .class("command")
+                    .attr("type", "button")
+                    .on(ev::click, move |_| {
+                        client.with_value(|client| actions::lock(app, client))
+                    })
+                    .child((
+                        icon(icons::LOCK),
+                        span().class("command-name").child("Lock now"),
+                    ))
+            })
+        },
+        move || {
             app.installable.get().then(|| {
                 button()
                     .class("command command-install")
@@ -147,5 +172,8 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
         },
         models::dialog(app, client, dialog, speed_dialog),
         speed::dialog(app, client, speed_dialog),
+        conversations::dialog(app, client, conversations_dialog, privacy_dialog),
+        privacy::dialog(app, client, privacy_dialog),
+        locked::dialog(app, client),
     )
 }

@@ -16,6 +16,11 @@ pub const ADD_FILE: &str =
     "M12 3.5H7a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2v-8zM12 3.5v7h7M12 17.5v-4M10 15.5h4";
 /// Sheet with a pen: a new conversation.
 pub const NEW: &str = "M11 4.5H6.5a2 2 0 0 0-2 2v11a2 2 0 0 0 2 2h11a2 2 0 0 0 2-2V13M9.5 14.5l.6-3 7.8-7.8a1.7 1.7 0 0 1 2.4 2.4L12.5 14z";
+/// Lines of a list beside a clock's hands: earlier conversations.
+pub const EARLIER: &str =
+    "M4.5 6.5h15M4.5 12h6M4.5 17.5h6M17 13.5v3l2 1.5M21.5 16.5a4.5 4.5 0 1 1-9 0 4.5 4.5 0 0 1 9 0";
+/// Closed padlock: lock.
+pub const LOCK: &str = "M6.5 10.5h11a1.5 1.5 0 0 1 1.5 1.5v7a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 5 19v-7a1.5 1.5 0 0 1 1.5-1.5zM8 10.5V8a4 4 0 0 1 8 0v2.5M12 14.5v2";
 /// Stacked layers: models.
 pub const MODELS: &str =
     "M12 4 3.5 8.5 12 13l8.5-4.5zM3.5 12.5 12 17l8.5-4.5M3.5 16.5 12 21l8.5-4.5";

@@ -4,8 +4,8 @@ use leptos::ev;
 use leptos::html::{button, p, span};
 use leptos::prelude::*;
 
-use crate::pwa;
-use crate::state::App;
+use crate::state::{App, Keeping};
+use crate::{actions, pwa};
 
 /// What holds for every model.
 const EVERY_ANSWER: &str = "Every answer is a draft. Please check it.";
@@ -36,16 +36,26 @@ pub fn notices(app: App) -> impl IntoView {
     let update = move || {
         (app.update_waiting.get() && app.answering.get().is_none()).then(|| {
             p().class("notice").child((
-                span().child(
-                    "A newer version is here. The conversation on this page will be cleared. ",
-                ),
+                span().child(move || match app.keeping.get() {
+                    Keeping::Off(_) => {
+                        "A newer version is here. The conversation on this page will be cleared. "
+                    }
+                    _ => "A newer version is here. The page will load again. ",
+                }),
                 button()
                     .class("link")
                     .attr("type", "button")
-                    .on(ev::click, |_| pwa::update())
+                    .on(ev::click, move |_| {
+                        actions::store_now(app);
+                        pwa::update();
+                    })
                     .child("Use it now"),
             ))
         })
     };
-    (of_model, processor, update)
+    let not_stored = move || match app.keeping.get() {
+        Keeping::Off(why) => Some(p().class("notice").child(why)),
+        _ => None,
+    };
+    (of_model, processor, not_stored, update)
 }

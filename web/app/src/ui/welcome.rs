@@ -44,7 +44,7 @@ const PROMPTS: [(&str, &str); 3] = [
 /// The welcome.
 pub fn welcome(app: App, client: SharedClient) -> impl IntoView {
     let set_aside = move || {
-        app.set_aside.with(|turns| !turns.is_empty()).then(|| {
+        app.set_aside.with(Option::is_some).then(|| {
             button()
                 .class("link")
                 .attr("type", "button")

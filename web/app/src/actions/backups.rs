@@ -1,0 +1,108 @@
+//! Backups: everything in one encrypted file, and back.
+
+use gloo::timers::callback::Timeout;
+use leptos::prelude::*;
+use outpost_vault::{Cost, Error};
+use wasm_bindgen::JsCast;
+use web_sys::{Blob, File, HtmlAnchorElement, Url};
+
+use super::locking::Passphrase;
+use super::{keeping, pause};
+use crate::keep::{Download, Upload};
+use crate::state::App;
+
+/// Long enough for the browser to show what the page says before it computes.
+const PAINT_MS: u32 = 50;
+/// How long a file that is being saved stays readable.
+const SAVED_MS: u32 = 60_000;
+
+/// Gives a backup to the browser to be saved -> what to say about it.
+///
+/// # Errors
+/// What happened and what to do.
+pub async fn save(app: App, passphrase: &Passphrase) -> Result<String, (String, String)> {
+    pause(PAINT_MS).await;
+    keeping::stored(app).await;
+    let keeper = app.keeper.get_value();
+    let Some(vault) = keeper.vault.as_ref().filter(|vault| vault.is_open()) else {
+        return Err((
+            "There is nothing to save yet.".to_owned(),
+            "Ask something first.".to_owned(),
+        ));
+    };
+    let mut download = Download::default();
+    let exported = vault
+        .export(passphrase.words(), Cost::default(), &mut download)
+        .await
+        .map_err(|error| keeping::said(&error))?;
+    let file = download.finish().map_err(|error| keeping::said(&error))?;
+    offer(&file);
+    let missing = match exported.left_out.len() {
+        0 => String::new(),
+        count => format!(" {count} could not be read and are not in it."),
+    };
+    Ok(format!(
+        "Saved: {}.{missing}",
+        outpost_protocol::format::count(exported.conversations, "conversation")
+    ))
+}
+
+/// Takes in a backup -> what to say about it.
+///
+/// # Errors
+/// What happened and what to do.
+pub async fn restore(
+    app: App,
+    passphrase: &Passphrase,
+    file: File,
+) -> Result<String, (String, String)> {
+    pause(PAINT_MS).await;
+    keeping::stored(app).await;
+    let keeper = app.keeper.get_value();
+    let Some(vault) = &keeper.vault else {
+        return Ok(String::new());
+    };
+    let imported = async {
+        if !vault.is_open() {
+            keeping::ensure(app, vault).await?;
+        }
+        vault.import(passphrase.words(), &Upload(file.into())).await
+    };
+    let imported = imported.await.map_err(|error| match error {
+        Error::WrongSecret { .. } => (
+            "The backup did not open.".to_owned(),
+            "Check its passphrase and try again. If you are sure of it, the file is damaged."
+                .to_owned(),
+        ),
+        error => keeping::said(&error),
+    })?;
+    keeping::refresh(app);
+    if imported.updated > 0
+        && let Some(current) = app.current.get_untracked()
+    {
+        keeping::load(app, current.id, false).await;
+    }
+    let taken = imported.added + imported.updated;
+    Ok(format!(
+        "Restored: {}. {} here already.",
+        outpost_protocol::format::count(taken, "conversation"),
+        imported.kept
+    ))
+}
+
+/// Has the browser save a file under the date.
+fn offer(file: &Blob) {
+    let date = String::from(js_sys::Date::new_0().to_iso_string());
+    let day = date.get(..10).unwrap_or_default();
+    let link = document().create_element("a").ok();
+    let link = link.and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok());
+    if let (Some(link), Ok(url)) = (link, Url::create_object_url_with_blob(file)) {
+        link.set_href(&url);
+        link.set_download(&format!("outpost-{day}.backup"));
+        link.click();
+        Timeout::new(SAVED_MS, move || {
+            let _ = Url::revoke_object_url(&url);
+        })
+        .forget();
+    }
+}

@@ -1,0 +1,276 @@
+//! Locking, unlocking, the passphrase, and wiping.
+
+use gloo::events::{EventListener, EventListenerOptions};
+use gloo::timers::callback::{Interval, Timeout};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use outpost_vault::{Cost, Error, Secret};
+use web_sys::VisibilityState;
+use zeroize::Zeroizing;
+
+use super::models::{keep, kept};
+use super::{answering, keeping, pause};
+use crate::client::Client;
+use crate::state::{App, Keeping};
+
+/// Where the browser keeps after how many minutes the page locks.
+const LOCK_AFTER: &str = "outpost.lock";
+/// Minutes without use, if nothing else was chosen.
+const LOCK_AFTER_MIN: u32 = 5;
+/// What can be chosen; 0 for never.
+pub const LOCK_CHOICES_MIN: [u32; 5] = [1, 5, 15, 60, 0];
+/// How long the page may be out of sight.
+const OUT_OF_SIGHT_MS: f64 = 60_000.0;
+/// How often it looks at the time.
+const LOOK_MS: u32 = 5_000;
+/// Shortest passphrase.
+pub const SHORTEST_CHARS: usize = 8;
+/// Long enough for the browser to show what the page says before it computes.
+const PAINT_MS: u32 = 50;
+
+/// A passphrase that was typed. Its bytes are the same from every keyboard, and overwritten after use.
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// In Unicode's form NFKC.
+    pub fn typed(text: &str) -> Self {
+        let text = js_sys::JsString::from(text);
+        let normal = text.normalize("NFKC");
+        Self(Zeroizing::new(String::from(normal)))
+    }
+
+    /// Whether it is long enough to be set.
+    pub fn is_long_enough(&self) -> bool {
+        self.0.chars().count() >= SHORTEST_CHARS
+    }
+
+    /// The words themselves.
+    pub fn words(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Locks the page when nobody uses it, and when it has been out of sight for a minute.
+pub fn watch(app: App, client: &Client) {
+    let chosen = kept(LOCK_AFTER).and_then(|minutes| minutes.parse().ok());
+    app.lock_after_min.set(chosen.unwrap_or(LOCK_AFTER_MIN));
+    let used_ms = StoredValue::new(js_sys::Date::now());
+    let hidden_ms = StoredValue::new(None::<f64>);
+    let options = EventListenerOptions {
+        phase: gloo::events::EventListenerPhase::Capture,
+        passive: true,
+    };
+    for event in ["pointerdown", "keydown", "wheel", "input"] {
+        EventListener::new_with_options(&document(), event, options, move |_| {
+            used_ms.set_value(js_sys::Date::now());
+        })
+        .forget();
+    }
+    let client = client.clone();
+    let look = move || {
+        // An answer that is being written is use; it is not cut off by a screen that goes dark.
+        if app.answering.get_untracked().is_some() {
+            return used_ms.set_value(js_sys::Date::now());
+        }
+        let now = js_sys::Date::now();
+        let minutes = app.lock_after_min.get_untracked();
+        let idle = minutes > 0 && now - used_ms.get_value() >= f64::from(minutes) * 60_000.0;
+        let away = hidden_ms
+            .get_value()
+            .is_some_and(|since| now - since >= OUT_OF_SIGHT_MS);
+        if idle || away {
+            lock(app, &client);
+        }
+    };
+    let looked = look.clone();
+    EventListener::new(&document(), "visibilitychange", move |_| {
+        match document().visibility_state() {
+            VisibilityState::Hidden => {
+                hidden_ms.set_value(Some(js_sys::Date::now()));
+                let look = looked.clone();
+                Timeout::new(OUT_OF_SIGHT_MS as u32 + 100, look).forget();
+            }
+            // Timers may have slept: first locked, then seen.
+            _ => {
+                looked();
+                hidden_ms.set_value(None);
+            }
+        }
+    })
+    .forget();
+    Interval::new(LOOK_MS, look).forget();
+}
+
+/// Chooses after how many minutes without use the page locks.
+pub fn choose_lock_after(app: App, minutes: u32) {
+    app.lock_after_min.set(minutes);
+    keep(LOCK_AFTER, &minutes.to_string());
+}
+
+/// Takes the conversations off the page at once, stores them, and drops the keys. Without a passphrase there is nothing to
+/// lock.
+pub fn lock(app: App, client: &Client) {
+    if !app.protected.get_untracked() || app.keeping.get_untracked() != Keeping::Open {
+        return;
+    }
+    answering::stop(app, client);
+    app.answering.set(None);
+    let snapshot = keeping::snapshot(app, true);
+    hide(app);
+    app.keeping.set(Keeping::Locked);
+    spawn_local(async move {
+        keeping::store(app, snapshot).await;
+        let keeper = app.keeper.get_value();
+        let _alone = keeper.enter().await;
+        keeper.forget();
+        // Unless it was opened again meanwhile.
+        if app.keeping.get_untracked() == Keeping::Locked
+            && let Some(vault) = &keeper.vault
+        {
+            vault.lock();
+        }
+        app.earlier.set(Vec::new());
+    });
+}
+
+/// Takes everything off a page whose vault was locked by another window.
+pub fn shut(app: App) {
+    hide(app);
+    app.keeper.get_value().forget();
+    app.protected.set(true);
+    app.keeping.set(Keeping::Locked);
+}
+
+fn hide(app: App) {
+    keeping::clear(app, true);
+    app.problem.set(None);
+    app.earlier.set(Vec::new());
+}
+
+/// Opens the conversations with a passphrase.
+///
+/// # Errors
+/// What happened and what to do.
+pub async fn unlock(app: App, passphrase: &Passphrase) -> Result<(), (String, String)> {
+    pause(PAINT_MS).await;
+    let keeper = app.keeper.get_value();
+    let Some(vault) = &keeper.vault else {
+        return Ok(());
+    };
+    let opened = {
+        let _alone = keeper.enter().await;
+        let begun = super::now_ms();
+        let opened = vault
+            .unlock(Some(&Secret::Passphrase(passphrase.words())))
+            .await;
+        log_time("unlock", begun);
+        opened
+    };
+    match opened {
+        Ok(()) => {
+            keeping::opened(app).await;
+            Ok(())
+        }
+        Err(Error::WrongSecret { .. }) => Err((
+            "That did not open them.".to_owned(),
+            "Check the passphrase and try again. If you are sure of it, the stored key is damaged: wipe, then restore a backup."
+                .to_owned(),
+        )),
+        Err(error @ Error::Replayed { .. }) => {
+            keeping::refuse(app, &error);
+            Ok(())
+        }
+        Err(error) => Err(keeping::said(&error)),
+    }
+}
+
+/// Sets a passphrase, or another one in the place of `current`.
+///
+/// # Errors
+/// What happened and what to do.
+pub async fn protect(
+    app: App,
+    current: Option<&Passphrase>,
+    passphrase: &Passphrase,
+) -> Result<(), (String, String)> {
+    pause(PAINT_MS).await;
+    keeping::stored(app).await;
+    let keeper = app.keeper.get_value();
+    let Some(vault) = &keeper.vault else {
+        return Ok(());
+    };
+    let changed = {
+        let _alone = keeper.enter().await;
+        let secret = [Secret::Passphrase(passphrase.words())];
+        let begun = super::now_ms();
+        let changed = match vault.is_open() {
+            true => {
+                let current = current.map(|current| Secret::Passphrase(current.words()));
+                vault
+                    .protect(current.as_ref(), &secret, Cost::default())
+                    .await
+            }
+            false => vault.create(&secret, Cost::default()).await,
+        };
+        log_time("protect", begun);
+        changed
+    };
+    match changed {
+        Ok(()) => {
+            keeping::refresh(app);
+            // From now on under the key that was begun.
+            keeper.forget_last();
+            keeping::stored(app).await;
+            Ok(())
+        }
+        Err(Error::WrongSecret { .. }) => Err((
+            "That is not the passphrase of now.".to_owned(),
+            "Check it and try again.".to_owned(),
+        )),
+        Err(error) => Err(keeping::said(&error)),
+    }
+}
+
+/// Removes all conversations with their keys and the passphrase, for good.
+pub async fn wipe(app: App, client: &Client) -> Result<(), (String, String)> {
+    answering::stop(app, client);
+    app.answering.set(None);
+    hide(app);
+    let keeper = app.keeper.get_value();
+    let Some(vault) = &keeper.vault else {
+        return Ok(());
+    };
+    let wiped = {
+        let _alone = keeper.enter().await;
+        keeper.forget();
+        vault.wipe().await
+    };
+    match wiped {
+        Ok(()) => {
+            keeping::forget_counter();
+            app.protected.set(false);
+            app.keeping.set(Keeping::Open);
+            Ok(())
+        }
+        Err(error) => Err(keeping::said(&error)),
+    }
+}
+
+/// Opens conversations that are an older copy, as the person has been told.
+pub fn open_older(app: App) {
+    keeping::forget_counter();
+    spawn_local(keeping::open(app));
+}
+
+/// Leaves stored conversations as they are, and uses the page without storing anything.
+pub fn go_without(app: App) {
+    app.keeping.set(Keeping::Off(
+        "The stored conversations stay closed. This one is not stored.",
+    ));
+}
+
+/// How long the page was busy with a passphrase, for whoever measures it.
+fn log_time(what: &str, begun_ms: f64) {
+    let took = super::now_ms() - begun_ms;
+    web_sys::console::debug_1(&format!("passphrase, {what}: {took:.0} ms").into());
+}
