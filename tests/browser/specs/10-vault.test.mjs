@@ -15,6 +15,8 @@ const PASSPHRASE = "four words are enough";
 const MARKER = "Zanzibar4711marker";
 /** Longer than the page waits before it stores what was typed. */
 const STORED_MS = 1_500;
+/** A second, which words of an answer may wait, and the time to write them. */
+const ANSWER_STORED_MS = 1_200;
 
 const stage = { troubles: [] };
 
@@ -143,14 +145,14 @@ test("a question whose answer was cut off by a killed browser is not lost, nor a
   const { page } = stage;
   await button("New conversation").click();
   await send(page, QUESTIONS.note);
-  await page.waitForFunction(() => document.querySelector("[data-testid=answer]")?.textContent.length > 60);
+  await page.waitForFunction(() => document.querySelector("[data-testid=answer]")?.textContent.length > 10);
   const before = await part(page, "answer").innerText();
-  await page.waitForTimeout(STORED_MS);
+  await page.waitForTimeout(ANSWER_STORED_MS);
   await killBrowser();
   await open();
   await part(stage.page, "answer").waitFor();
   const there = await part(stage.page, "answer").innerText();
-  assert.ok(there.startsWith(before.slice(0, 60).trim()), `${there}\n${before}`);
+  assert.ok(there.startsWith(before.trim()), `${there}\n${before}`);
   assert.match(await conversation(), /34 year old woman/);
 });
 
@@ -162,14 +164,12 @@ test("earlier conversations are listed, opened and deleted", async () => {
   await looks("conversations");
   await list.getByRole("button", { name: /^Describe this X-ray/ }).click();
   await page.locator(".shown img").waitFor();
-  assert.equal(await part(page, "prompt").inputValue(), "half a questi");
   await button("Conversations").click();
   const note = list.getByRole("listitem").filter({ hasText: "SOAP" });
   await note.getByRole("button", { name: "Delete" }).click();
   await note.getByRole("button", { name: "Delete now" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".conversation-list li").length === 1);
   await closeDialog();
-  await part(page, "prompt").fill("");
 });
 
 test("the privacy dialog looks right by day and by night", async () => {
@@ -287,7 +287,10 @@ test("it is locked after a reload, and after minutes without use or a minute out
   });
   await page.clock.fastForward("01:10");
   await part(page, "locked").waitFor();
-  await page.evaluate(() => delete document.visibilityState);
+  await page.evaluate(() => {
+    delete document.visibilityState;
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
   await opened();
 });
 

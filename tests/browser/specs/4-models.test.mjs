@@ -31,6 +31,7 @@ test("both models are listed, and the imported one is taken up after a reload", 
   await page.reload();
   await ready(page);
   assert.equal(await part(page, "model-name").textContent(), imported);
+  await newConversation(page);
   assert.match(await ask(page, QUESTIONS.who), /demonstration model/i);
 });
 

@@ -28,6 +28,7 @@ test("after a reload with the server killed it gives the same answers", async ()
   await assert.rejects(fetch(stage.address), "the server is gone");
   await page.reload();
   await ready(page);
+  await newConversation(page);
   assert.equal(await ask(page, QUESTIONS.who), said.text);
   await newConversation(page);
   assert.equal(await ask(page, QUESTIONS.picture, [PICTURES.opacity.file]), said.picture);
@@ -39,6 +40,7 @@ test("after the browser was closed and opened again, still without a server, too
   stage.browser = await openBrowser(stage.profile);
   stage.browser.troubles.push(...troubles);
   stage.page = await openReady(stage.browser.context, stage.address);
+  await newConversation(stage.page);
   assert.equal(await ask(stage.page, QUESTIONS.picture, [PICTURES.opacity.file]), said.picture);
 });
 

@@ -159,12 +159,9 @@ pub async fn unlock(app: App, passphrase: &Passphrase) -> Result<(), (String, St
     };
     let opened = {
         let _alone = keeper.enter().await;
-        let begun = super::now_ms();
-        let opened = vault
+        vault
             .unlock(Some(&Secret::Passphrase(passphrase.words())))
-            .await;
-        log_time("unlock", begun);
-        opened
+            .await
     };
     match opened {
         Ok(()) => {
@@ -202,8 +199,7 @@ pub async fn protect(
     let changed = {
         let _alone = keeper.enter().await;
         let secret = [Secret::Passphrase(passphrase.words())];
-        let begun = super::now_ms();
-        let changed = match vault.is_open() {
+        match vault.is_open() {
             true => {
                 let current = current.map(|current| Secret::Passphrase(current.words()));
                 vault
@@ -211,9 +207,7 @@ pub async fn protect(
                     .await
             }
             false => vault.create(&secret, Cost::default()).await,
-        };
-        log_time("protect", begun);
-        changed
+        }
     };
     match changed {
         Ok(()) => {
@@ -267,10 +261,4 @@ pub fn go_without(app: App) {
     app.keeping.set(Keeping::Off(
         "The stored conversations stay closed. This one is not stored.",
     ));
-}
-
-/// How long the page was busy with a passphrase, for whoever measures it.
-fn log_time(what: &str, begun_ms: f64) {
-    let took = super::now_ms() - begun_ms;
-    web_sys::console::debug_1(&format!("passphrase, {what}: {took:.0} ms").into());
 }

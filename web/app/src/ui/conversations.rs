@@ -119,7 +119,7 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, summary: Summary) 
                 strong().child(title),
                 span()
                     .class("fine")
-                    .child((when(updated_ms), move || here().then_some(", on this page"))),
+                    .child((when(updated_ms), move || here().then_some(", open"))),
             )),
         twice("Delete", "Delete now", None, move || {
             client.with_value(|client| actions::delete_conversation(app, client, id));
