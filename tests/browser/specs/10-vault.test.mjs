@@ -227,7 +227,8 @@ test("locked, nothing of a conversation is on the page", async () => {
   await page.emulateMedia({ colorScheme: "light" });
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
-  assert.ok(await part(page, "locked").isVisible(), "Escape does not open it");
+  await page.waitForTimeout(200);
+  assert.ok(await part(page, "locked").isVisible(), "Escape has opened it");
 });
 
 test("a wrong passphrase opens nothing, the right one everything", async () => {

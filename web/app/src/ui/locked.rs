@@ -25,7 +25,7 @@ pub fn dialog(app: App, client: SharedClient) -> impl IntoView {
             _ => {}
         }
     });
-    // The Escape key closes dialogs; this one stays until it is open.
+    // Browsers have ways to close a dialog that cannot be stopped, such as going back on a phone.
     let again = move |_| {
         if let Some(dialog) = node.get_untracked()
             && matches!(
@@ -48,6 +48,11 @@ pub fn dialog(app: App, client: SharedClient) -> impl IntoView {
         .attr("data-testid", "locked")
         .on(ev::Custom::<web_sys::Event>::new("cancel"), |event| {
             event.prevent_default();
+        })
+        .on(ev::keydown, |event| {
+            if event.key() == "Escape" {
+                event.prevent_default();
+            }
         })
         .on(ev::close, again)
         .child(content)
