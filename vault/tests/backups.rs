@@ -159,6 +159,32 @@ fn frames_that_are_swapped_left_out_repeated_or_added_are_noticed() {
 }
 
 #[test]
+fn a_frame_opens_only_at_its_own_place_even_where_another_would_make_sense_there() {
+    let (_, vault) = unprotected();
+    stored(&vault, "one", 1);
+    stored(&vault, "two", 2);
+    let file = exported(&vault);
+    let at = frames(&file);
+    for order in [[1, 0], [0, 0], [1, 1]] {
+        let mut moved = File(file.0[..HEADER].to_vec());
+        for number in order {
+            moved
+                .0
+                .extend_from_slice(&file.0[at[number]..at[number + 1]]);
+        }
+        moved.0.extend_from_slice(&file.0[at[2]..]);
+        let (other, imported) = import(&moved);
+        let error = imported.unwrap_err();
+        // The very first frame cannot be told from one under another passphrase.
+        assert!(
+            matches!(error, Error::Tampered { .. } | Error::WrongSecret { .. }),
+            "{order:?}: {error:?}"
+        );
+        assert_eq!(other.list().unwrap(), [], "{order:?}");
+    }
+}
+
+#[test]
 fn no_byte_of_a_backup_can_be_changed_unnoticed() {
     let (_, vault) = full();
     let file = exported(&vault);
