@@ -7,6 +7,7 @@ mod locking;
 mod models;
 mod pictures;
 mod speed;
+mod stored;
 
 pub use answering::{ask, bring_back, new_conversation, stop};
 pub use backups::{restore, save};

@@ -1,0 +1,143 @@
+//! What is on the page as the vault has it, and back.
+
+use js_sys::{Array, Uint8Array};
+use leptos::prelude::*;
+use outpost_protocol::{Figures, FinishReason};
+use outpost_vault::{Conversation, Ended, Error, PictureRef, RecordId, Role};
+use web_sys::{Blob, BlobPropertyBag, Url};
+
+use super::answering;
+use super::keeping::said;
+use super::pictures::next_id;
+use crate::keep::PageVault;
+use crate::state::{App, Picture, Turn, TurnStatus};
+
+/// Reads a conversation -> as it is stored, its turns, and the pictures of its draft.
+///
+/// # Errors
+/// What the vault says.
+pub async fn read(
+    app: App,
+    vault: &PageVault,
+    id: RecordId,
+) -> Result<(Conversation, Vec<Turn>, Vec<Picture>), Error> {
+    let conversation = vault.read(&id).await?;
+    let mut turns: Vec<Turn> = Vec::new();
+    for said in &conversation.turns {
+        match (said.role, turns.last()) {
+            (Role::Assistant, Some(turn)) => {
+                turn.answer.set(said.text.clone());
+                turn.thought.set(said.thought.clone());
+                turn.status.set(status(said.ended.as_ref()));
+            }
+            // An answer to nothing is not shown: no version writes one.
+            (Role::Assistant, None) => {}
+            (Role::User, _) => turns.push(Turn {
+                id: answering::next_id(),
+                question: said.text.clone(),
+                asked_ms: said.time_ms,
+                pictures: pictures(app, vault, id, &said.pictures).await?,
+                answer: RwSignal::new(String::new()),
+                thought: RwSignal::new(String::new()),
+                status: RwSignal::new(TurnStatus::Failed),
+            }),
+        }
+    }
+    let draft = pictures(app, vault, id, &conversation.draft.pictures).await?;
+    Ok((conversation, turns, draft))
+}
+
+/// Pictures of a conversation. One that is lost for good is left out, and the page says so.
+async fn pictures(
+    app: App,
+    vault: &PageVault,
+    of: RecordId,
+    references: &[PictureRef],
+) -> Result<Vec<Picture>, Error> {
+    let keeper = app.keeper.get_value();
+    let mut pictures = Vec::with_capacity(references.len());
+    for reference in references {
+        let stored = match vault.picture(&reference.id).await {
+            Ok(stored) => stored,
+            Err(
+                error @ (Error::Missing { .. } | Error::Tampered { .. } | Error::Replayed { .. }),
+            ) => {
+                let (message, remedy) = said(&error);
+                app.fail(message, remedy);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let options = BlobPropertyBag::new();
+        options.set_type(&stored.media_type);
+        let parts = Array::of1(&Uint8Array::from(stored.bytes.as_slice()));
+        let shown = Blob::new_with_u8_array_sequence_and_options(&parts, &options)
+            .and_then(|blob| Ok((Url::create_object_url_with_blob(&blob)?, blob)));
+        if let Ok((url, blob)) = shown {
+            let id = next_id();
+            keeper.know_picture(of, id, reference.id);
+            pictures.push(Picture {
+                id,
+                blob,
+                name: reference.name.clone(),
+                url,
+            });
+        }
+    }
+    Ok(pictures)
+}
+
+/// A turn as the vault has it: a question, and an answer if there is any of it.
+pub fn to_vault(turn: &Turn, pictures: Vec<PictureRef>) -> Vec<outpost_vault::Turn> {
+    let question = outpost_vault::Turn {
+        role: Role::User,
+        text: turn.question.clone(),
+        thought: String::new(),
+        time_ms: turn.asked_ms,
+        pictures,
+        ended: None,
+    };
+    let answer = outpost_vault::Turn {
+        role: Role::Assistant,
+        text: turn.answer.get_untracked(),
+        thought: turn.thought.get_untracked(),
+        time_ms: turn.asked_ms,
+        pictures: Vec::new(),
+        ended: match turn.status.get_untracked() {
+            TurnStatus::Ended(reason, figures) => Some(ended(reason, figures)),
+            _ => None,
+        },
+    };
+    let begun = !answer.text.is_empty() || !answer.thought.is_empty() || answer.ended.is_some();
+    std::iter::once(question)
+        .chain(begun.then_some(answer))
+        .collect()
+}
+
+fn ended(reason: FinishReason, figures: Figures) -> Ended {
+    Ended {
+        reason: outpost_protocol::encode(&reason).unwrap_or_default(),
+        figures: outpost_vault::Figures {
+            prompt_tokens: figures.prompt_tokens,
+            completion_tokens: figures.completion_tokens,
+            prefill_ms: figures.prefill_ms,
+            decode_ms: figures.decode_ms,
+        },
+    }
+}
+
+fn status(ended: Option<&Ended>) -> TurnStatus {
+    let read = |ended: &Ended| Some((outpost_protocol::decode(&ended.reason).ok()?, ended.figures));
+    match ended.and_then(read) {
+        None => TurnStatus::Failed,
+        Some((reason, figures)) => TurnStatus::Ended(
+            reason,
+            Figures {
+                prompt_tokens: figures.prompt_tokens,
+                completion_tokens: figures.completion_tokens,
+                prefill_ms: figures.prefill_ms,
+                decode_ms: figures.decode_ms,
+            },
+        ),
+    }
+}
