@@ -28,6 +28,8 @@ test("both models are listed, and the imported one is taken up after a reload", 
   const models = await page.evaluate(() => window.outpost.models());
   assert.equal(models.length, 2);
   const imported = await part(page, "model-name").textContent();
+  // What was answered is stored within a second.
+  await page.waitForTimeout(1_000);
   await page.reload();
   await ready(page);
   assert.equal(await part(page, "model-name").textContent(), imported);

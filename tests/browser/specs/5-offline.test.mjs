@@ -24,6 +24,8 @@ test("while there is a network, it answers", async () => {
 
 test("after a reload with the server killed it gives the same answers", async () => {
   const { page, server } = stage;
+  // What was answered is stored within a second.
+  await page.waitForTimeout(1_000);
   await server.kill();
   await assert.rejects(fetch(stage.address), "the server is gone");
   await page.reload();

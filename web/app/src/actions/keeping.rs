@@ -1,7 +1,7 @@
 //! Storing the conversation as it goes, and bringing it back.
 //!
 //! What is typed is stored within [`TYPED_MS`], an answer within [`WRITTEN_MS`] while it is being written, and everything at
-//! once when the page goes out of sight. A snapshot is taken at once and stored after those before it, so that an older
+//! once when the answer ends and when the page goes out of sight. A snapshot is taken at once and stored after those before it, so that an older
 //! state never comes after a newer one.
 
 use gloo::events::EventListener;
@@ -47,9 +47,8 @@ pub fn begin(app: App) {
         if let Some(turn) = newest {
             turn.answer.track();
             turn.thought.track();
-            // The last word is stored like a typed one.
             match turn.status.get() {
-                TurnStatus::Ended(..) | TurnStatus::Failed => store_within(app, TYPED_MS),
+                TurnStatus::Ended(..) | TurnStatus::Failed => store_now(app),
                 _ => store_within(app, WRITTEN_MS),
             }
         }
