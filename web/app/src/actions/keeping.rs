@@ -1,8 +1,8 @@
 //! Storing the conversation as it goes, and bringing it back.
 //!
 //! What is typed is stored within [`TYPED_MS`], an answer within [`WRITTEN_MS`] while it is being written, and everything at
-//! once when the answer ends and when the page goes out of sight. A snapshot is taken at once and stored after those before it, so that an older
-//! state never comes after a newer one.
+//! once when an answer ends and when the page goes out of sight. A snapshot is taken at once and stored after those before
+//! it, so that an older state never comes after a newer one.
 
 use gloo::events::EventListener;
 use leptos::prelude::*;
