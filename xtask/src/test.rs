@@ -239,6 +239,7 @@ fn page_tests(places: &Places, options: &Options) -> Result<()> {
         .env("OUTPOST_XTASK", &places.xtask)
         .env("OUTPOST_COMMAND", places.outpost())
         .env("OUTPOST_DIST", places.dist())
+        .env("OUTPOST_HOSTS", places.hosts())
         .env("OUTPOST_OUTPUT", places.browser_output())
         .env("OUTPOST_CHROMIUM", &browser.chromium)
         .env("OUTPOST_CHROMIUM_FLAGS", CHROMIUM_FLAGS.join(" "));

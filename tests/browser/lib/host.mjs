@@ -201,7 +201,7 @@ async function send(response, body, fault, entry) {
   const piece = fault.bytesPerSecond ? Math.max(1, Math.floor(fault.bytesPerSecond / 10)) : PIECE_BYTES;
   for (let at = 0; at < stop && !response.destroyed; at += piece) {
     const part = body.subarray(at, Math.min(at + piece, stop));
-    if (!response.write(part)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(part)) await drained(response);
     entry.sentBytes += part.length;
     if (fault.bytesPerSecond) await wait(100);
   }
@@ -219,4 +219,15 @@ async function send(response, body, fault, entry) {
   }
   entry.ended = true;
   response.end();
+}
+
+/** Until there is room for more, or nobody reads any more. */
+function drained(response) {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }
