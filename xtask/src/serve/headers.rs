@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
-/// Nothing from another host, no inline script, no string that becomes code or markup.
+/// Nothing from another host, no inline script, no string that becomes code or markup; no policy of Trusted Types but
+/// those of the page (`web/app/src/trusted.rs`) and of its Worker (`web/worker/src/helpers/start.rs`).
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
      style-src 'self'; img-src 'self' blob:; manifest-src 'self'; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+     form-action 'none'; frame-ancestors 'none'; trusted-types outpost outpost-helpers; require-trusted-types-for 'script'";
 
 /// Where connections may go at all, whatever asks for them: back to where this answer came from. It stops what a content
 /// security policy knows nothing of: navigations, WebRTC, preconnects and look-ups of names, and every redirect
@@ -92,6 +93,7 @@ mod tests {
         for name in ["base-uri", "form-action", "frame-ancestors"] {
             assert!(directives.contains(&format!("{name} 'none'").as_str()));
         }
+        assert!(directives.contains(&"trusted-types outpost outpost-helpers"));
         assert!(directives.contains(&"require-trusted-types-for 'script'"));
     }
 

@@ -32,9 +32,9 @@ pub fn notices(app: App) -> impl IntoView {
                 .child((why, " Answers come from the processor, which is slower."))
         })
     };
-    // Never while an answer is being written: taking over loads the page again.
+    // Never while an answer is being written or a model added: taking over loads the page again.
     let update = move || {
-        (app.update_waiting.get() && app.answering.get().is_none()).then(|| {
+        (app.update_waiting.get() && !pwa::is_busy(app)).then(|| {
             p().class("notice").child((
                 span().child(
                     "A newer version is here. The conversation on this page will be cleared. ",
