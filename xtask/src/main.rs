@@ -1,5 +1,6 @@
 //! `cargo xtask`: every chore of this workspace. Each command does its own set-up and says what it does.
 
+mod audit;
 mod bench;
 mod build;
 mod error;

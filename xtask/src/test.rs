@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit;
 use crate::build::{self, NATIVE_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES};
 use crate::error::{Failure, Result};
 use crate::places::Places;
@@ -37,7 +38,7 @@ struct Step {
     run: fn(&Places, &Options) -> Result<()>,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         name: "format",
         run: format,
@@ -45,6 +46,10 @@ const STEPS: [Step; 5] = [
     Step {
         name: "rules of the source tree",
         run: tidy_tree,
+    },
+    Step {
+        name: "audit of dependencies",
+        run: audit,
     },
     Step {
         name: "clippy, native",
@@ -151,6 +156,10 @@ fn format(places: &Places, options: &Options) -> Result<()> {
 
 fn tidy_tree(places: &Places, _: &Options) -> Result<()> {
     tidy::run(places)
+}
+
+fn audit(places: &Places, _: &Options) -> Result<()> {
+    audit::run(places)
 }
 
 fn clippy_native(places: &Places, _: &Options) -> Result<()> {
