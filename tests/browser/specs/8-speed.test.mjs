@@ -45,6 +45,7 @@ test("window.outpost.bench measures exact lengths and counts what the device did
   const report = await bench(page, { promptTokens: 48, tokens: 6, device: "gpu" });
   plausible(report, { promptTokens: 48, tokens: 6 });
   assert.equal(report.device, "gpu");
+  assert.deepEqual(report.switched_off, [], "no kernel is wrong here");
   assert.ok(report.dispatches_per_token > 0);
   assert.equal(report.submits_per_token, 1);
   assert.ok(report.readback_bytes_per_token <= 1024, `${report.readback_bytes_per_token} bytes read back`);

@@ -4,6 +4,8 @@ use leptos::ev;
 use leptos::html::{button, p, span};
 use leptos::prelude::*;
 
+use super::SharedClient;
+use crate::actions;
 use crate::pwa;
 use crate::state::App;
 
@@ -11,7 +13,7 @@ use crate::state::App;
 const EVERY_ANSWER: &str = "Every answer is a draft. Please check it.";
 
 /// All of them; most of the time one or none.
-pub fn notices(app: App) -> impl IntoView {
+pub fn notices(app: App, client: SharedClient) -> impl IntoView {
     // One line is always there, so that nothing moves when a model says something of its own.
     let of_model = move || {
         let text = app
@@ -32,6 +34,20 @@ pub fn notices(app: App) -> impl IntoView {
                 .child((why, " Answers come from the processor, which is slower."))
         })
     };
+    let elsewhere = move || {
+        app.in_use.get().then(|| {
+            let take_over = move |_| client.with_value(|client| actions::take_over(app, client));
+            p().class("notice").attr("role", "status").child((
+                span().child("The model is at work in another tab of this page. "),
+                button()
+                    .class("link")
+                    .attr("type", "button")
+                    .attr("data-testid", "take-over")
+                    .on(ev::click, take_over)
+                    .child("Use it here"),
+            ))
+        })
+    };
     // Never while an answer is being written or a model added: taking over loads the page again.
     let update = move || {
         (app.update_waiting.get() && !pwa::is_busy(app)).then(|| {
@@ -47,5 +63,5 @@ pub fn notices(app: App) -> impl IntoView {
             ))
         })
     };
-    (of_model, processor, update)
+    (of_model, processor, elsewhere, update)
 }
