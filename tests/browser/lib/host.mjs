@@ -162,8 +162,8 @@ class Host {
     if (fault.html) return { status: 200, headers: { "Content-Type": TYPES[".html"] }, body: HTML };
     const there = await this.#file(fault.file ?? path);
     if (!there) return text(404, "there is no such file\n");
-    if (fault.bytes) there.bytes = fault.bytes;
-    return ranged(request.headers, there, fault.wholeAlways);
+    const given = fault.bytes ? file(fault.bytes, new Date(), path) : there;
+    return ranged(request.headers, given, fault.wholeAlways);
   }
 }
 
