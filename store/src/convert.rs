@@ -60,12 +60,10 @@ impl<D: Disk> Library<D> {
             return Ok(installation);
         }
         let is_this = |known: &About| known.key.as_deref() == Some(key);
-        let known_bytes = self.told(|state| {
-            let (_, folder) = state.unfinished(is_this)?;
-            Some(folder.about.total_bytes)
-        });
+        let known = self.told(|state| Some(state.unfinished(is_this)?.1.about.clone()));
+        let known = known.unwrap_or_default();
         let total_bytes = match parts.is_empty() {
-            true => known_bytes.unwrap_or(0),
+            true => known.total_bytes,
             false => parts.iter().map(|part| part.bytes).sum(),
         };
         let about = About {
@@ -73,7 +71,8 @@ impl<D: Disk> Library<D> {
             name: name.to_owned(),
             source: source.to_owned(),
             total_bytes,
-            ..About::default()
+            id: known.id,
+            to_adopt: false,
         };
         let folder = self.begin(is_this, about, &parts)?;
         Ok(Installation { folder, parts })

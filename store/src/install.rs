@@ -186,7 +186,17 @@ impl<D: Disk> Library<D> {
             && installed.is_described_by(&json)
         {
             if name != folder {
-                self.delete(folder).await?;
+                // It came from there as well.
+                let about = About {
+                    key: known.about.key.or(installed.about.key.clone()),
+                    ..installed.about.clone()
+                };
+                let removed = Change::Removed {
+                    folder: folder.clone(),
+                };
+                let begun = installed.begun_if_other(name, about);
+                self.record(begun.into_iter().chain([removed]).collect())?;
+                self.sweep(folder).await?;
             }
             return self.model(name);
         }
@@ -395,21 +405,20 @@ impl Folder {
 
     /// Whether a model with these parts is here, some of them perhaps lost, and no other.
     fn is_of(&self, parts: &[Part]) -> bool {
-        let manifest = self.manifest.iter().map(|(name, _)| name);
-        let lost = self
-            .lost
-            .iter()
-            .filter(|file| manifest.clone().all(|name| name != *file));
+        let manifest = self.manifest.as_ref().map(|(name, _)| name);
+        let lost = self.lost.keys().filter(|file| Some(*file) != manifest);
+        let was_there = |part: &Part| {
+            let lost = self.lost.get(&part.name);
+            lost.is_some_and(|stored| stored.as_ref().is_none_or(|stored| part.is(stored)))
+        };
         self.shards().count() + lost.count() == parts.len()
-            && parts
-                .iter()
-                .all(|part| self.has(part) || self.lost.contains(&part.name))
+            && parts.iter().all(|part| self.has(part) || was_there(part))
     }
 
     /// Whether this is the manifest on the disk.
     fn is_described_by(&self, json: &[u8]) -> bool {
         self.manifest.as_ref().is_some_and(|(file, stored)| {
-            !self.lost.contains(file) && stored.sha256 == Sha256::of(json)
+            !self.lost.contains_key(file) && stored.sha256 == Sha256::of(json)
         })
     }
 

@@ -37,8 +37,9 @@
 //!             }
 //!             match library.finish(writer) {
 //!                 Err(Error::WrongPart { .. }) => continue, // it is empty again
-//!                 finished => break finished?,
-//!             };
+//!                 Err(error) => return Err(error),
+//!                 Ok(_) => break,
+//!             }
 //!         }
 //!     }
 //!     library.complete(&installation, manifest, now_ms).await

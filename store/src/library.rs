@@ -259,7 +259,7 @@ impl Model {
         let status = match folder.installed_at_ms {
             Some(_) if folder.is_whole() => Status::Installed,
             Some(_) => Status::Damaged {
-                missing: folder.lost.iter().cloned().collect(),
+                missing: folder.lost.keys().cloned().collect(),
             },
             None => Status::Unfinished {
                 done_bytes: folder.shards().map(|(_, stored)| stored.bytes).sum(),

@@ -128,24 +128,27 @@ impl<D: Disk> Library<D> {
             let Some((file, manifest, stored)) = self.search(&folder).await? else {
                 continue;
             };
+            let unknown = About {
+                to_adopt: true,
+                ..About::default()
+            };
             let about = About {
                 total_bytes: manifest.bytes(),
                 id: Some(manifest.id),
                 name: manifest.name,
-                to_adopt: true,
-                ..About::default()
+                ..known.map_or(unknown, |known| known.about)
             };
-            let begun = Change::Begun {
-                folder: folder.clone(),
-                about,
-            };
-            let described = Change::Described {
-                folder,
-                file,
-                stored,
-            };
-            let begun = known.is_none().then_some(begun);
-            self.record(begun.into_iter().chain([described]).collect())?;
+            self.record(vec![
+                Change::Begun {
+                    folder: folder.clone(),
+                    about,
+                },
+                Change::Described {
+                    folder,
+                    file,
+                    stored,
+                },
+            ])?;
         }
         Ok(())
     }
@@ -192,7 +195,7 @@ impl<D: Disk> Library<D> {
             for (file, stored) in &recorded {
                 let path = path(&folder, file);
                 let found = self.disk.bytes(&path).await.at(&path)?;
-                if found != Some(stored.bytes) && !known.lost.contains(*file) {
+                if found != Some(stored.bytes) && !known.lost.contains_key(*file) {
                     files.push((*file).clone());
                 }
             }
@@ -291,11 +294,17 @@ impl<D: Disk> Library<D> {
         let sha256 = Sha256(course.hash(&file, &path, part.bytes).await?.finish());
         // What was read may not be on the disk yet.
         file.flush().at(&path)?;
-        Ok((Some(sha256) == part.sha256).then_some(Stored {
-            bytes: part.bytes,
-            sha256,
-            hash_state: None,
-        }))
+        if Some(sha256) == part.sha256 {
+            return Ok(Some(Stored {
+                bytes: part.bytes,
+                sha256,
+                hash_state: None,
+            }));
+        }
+        // There is nothing in it to go on with.
+        drop(file);
+        self.remove(&path).await?;
+        Ok(None)
     }
 
     /// Removes the files of a folder that neither are stored nor can be gone on with.

@@ -87,8 +87,8 @@ pub(crate) struct Folder {
     pub(crate) manifest: Option<(String, Stored)>,
     /// Shards and pieces.
     pub(crate) files: BTreeMap<String, Stored>,
-    /// What an installed model should have, and has not.
-    pub(crate) lost: BTreeSet<String>,
+    /// What an installed model should have, and has not; with what it was, if that is known.
+    pub(crate) lost: BTreeMap<String, Option<Stored>>,
     /// When it was installed, in milliseconds of the caller's clock.
     pub(crate) installed_at_ms: Option<u64>,
 }
@@ -139,7 +139,12 @@ impl State {
                     self.next = self.next.max(number.saturating_add(1));
                 }
                 self.removed.remove(folder);
-                self.folders.entry(folder.clone()).or_default().about = about.clone();
+                let known = self.folders.entry(folder.clone()).or_default();
+                let before = std::mem::replace(&mut known.about, about.clone());
+                if known.installed_at_ms.is_some() {
+                    known.about.id = before.id;
+                    known.about.to_adopt = false;
+                }
             }
             Change::Removed { folder } => self.remove(folder),
             Change::Installed { folder, at_ms } => self.install(folder, *at_ms),
@@ -242,10 +247,10 @@ impl State {
 
 impl Folder {
     fn lose(&mut self, file: &str) {
-        self.files.remove(file);
+        let stored = self.files.remove(file);
         if self.installed_at_ms.is_some() {
-            if piece_number(file).is_none() {
-                self.lost.insert(file.to_owned());
+            if piece_number(file).is_none() && !self.lost.contains_key(file) {
+                self.lost.insert(file.to_owned(), stored);
             }
         } else if self.manifest.as_ref().is_some_and(|(name, _)| name == file) {
             self.manifest = None;
@@ -265,7 +270,9 @@ impl Folder {
                 stored,
             });
         }
-        let files = self.files.clone().into_iter();
+        let lost = self.lost.iter();
+        let lost = lost.filter_map(|(file, stored)| Some((file.clone(), stored.clone()?)));
+        let files = self.files.clone().into_iter().chain(lost);
         changes.extend(files.map(|(file, stored)| Change::Stored {
             folder: folder(),
             file,
@@ -280,7 +287,7 @@ impl Folder {
         if !self.lost.is_empty() {
             changes.push(Change::Lost {
                 folder: folder(),
-                files: self.lost.iter().cloned().collect(),
+                files: self.lost.keys().cloned().collect(),
             });
         }
     }

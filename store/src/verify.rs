@@ -1,5 +1,7 @@
 //! Whether a model's files still are what they were when they were stored.
 
+use std::collections::BTreeSet;
+
 use crate::disk::{Disk, DiskError, DiskFile};
 use crate::error::{At, Error, Result};
 use crate::hash::{Course, Sha256, Watch};
@@ -16,14 +18,14 @@ impl<D: Disk> Library<D> {
     pub async fn verify(&self, folder: &str, watch: &mut impl Watch) -> Result<Vec<String>> {
         let known = self.folder(folder)?;
         let manifest = known.manifest.iter().map(|(name, stored)| (name, stored));
-        let there = manifest.filter(|(name, _)| !known.lost.contains(*name));
+        let there = manifest.filter(|(name, _)| !known.lost.contains_key(*name));
         let recorded: Vec<_> = there.chain(&known.files).collect();
         let mut course = Course {
             watch,
             done_bytes: 0,
             total_bytes: recorded.iter().map(|(_, stored)| stored.bytes).sum(),
         };
-        let mut wrong = known.lost.clone();
+        let mut wrong: BTreeSet<String> = known.lost.keys().cloned().collect();
         for (file, stored) in recorded {
             let before = course.done_bytes;
             let path = path(folder, file);

@@ -15,7 +15,12 @@ use crate::setup::{self, CHROMIUM_FLAGS, WasmToolchain};
 use crate::tidy;
 
 /// Native crates without burn.
-const SMALL_PACKAGES: [&str; 3] = ["outpost-protocol", "outpost-thread", "xtask"];
+const SMALL_PACKAGES: [&str; 4] = [
+    "outpost-protocol",
+    "outpost-store",
+    "outpost-thread",
+    "xtask",
+];
 
 /// Seconds that a test in the browser may take: software WebGPU compiles its pipelines slowly.
 const BROWSER_TEST_TIMEOUT_S: &str = "900";

@@ -192,7 +192,8 @@ mod tests {
             prop_assert_eq!(prefix.end, bytes.len() as u64);
             prop_assert_eq!(&prefix.payloads, &payloads);
             let (more, _) = entry(prefix.seal, b"more").unwrap();
-            prop_assert_eq!(payloads_of(&[bytes, more].concat()).last().unwrap(), b"more");
+            let longer = payloads_of(&[bytes, more].concat());
+            prop_assert_eq!(longer.last().unwrap(), b"more");
         }
 
         #[test]

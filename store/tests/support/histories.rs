@@ -39,6 +39,17 @@ pub struct History {
     pub steps: Vec<Step>,
 }
 
+/// Shows a history if a check in it fails.
+struct Shown<'h>(&'h History);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in the history {:?} from {:?}", self.0.steps, self.0.old);
+        }
+    }
+}
+
 impl History {
     /// The disk before the first step.
     pub fn disk(&self) -> FakeDisk {
@@ -58,7 +69,8 @@ impl History {
     /// Stops the history after every operation of the disk and goes on from whatever may be left, `survivals` times
     /// each -> how many times that was.
     pub fn survives_every_crash(&self, survivals: usize, random: &mut Random) -> usize {
-        let snapshots = Run::new(self, self.disk(), Told::default()).to_the_end_in_snapshots();
+        let _shown = Shown(self);
+        let snapshots = Run::new(self, self.disk(), Told::default()).run_in_snapshots();
         snapshots
             .iter()
             .map(|(snapshot, told)| {
@@ -86,16 +98,16 @@ impl History {
             run.check_rubbish();
         }
         if !random.one_in(16) {
-            run.to_the_end();
+            run.run();
             return 1;
         }
-        let again = run.to_the_end_in_snapshots();
+        let again = run.run_in_snapshots();
         let (snapshot, told) = random.pick(&again);
         let disk = FakeDisk::after_power_failure(snapshot, Survival::Anything, random);
         let mut run = Run::new(self, disk, told.clone());
         run.open().unwrap();
         run.check();
-        run.to_the_end();
+        run.run();
         2
     }
 

@@ -6,6 +6,7 @@
 
 pub mod disk;
 pub mod histories;
+pub mod library;
 pub mod models;
 pub mod random;
 pub mod run;

@@ -55,15 +55,15 @@ impl<'h> Run<'h> {
     }
 
     /// Does all steps that are not done, and checks everything again after another start.
-    pub fn to_the_end(&mut self) {
-        self.try_to_the_end().unwrap();
+    pub fn run(&mut self) {
+        self.try_run().unwrap();
     }
 
     /// The same, where the disk may fail; may be called again.
     ///
     /// # Errors
     /// Those of the library.
-    pub fn try_to_the_end(&mut self) -> Result<()> {
+    pub fn try_run(&mut self) -> Result<()> {
         if self.library.is_none() {
             self.open()?;
         }
@@ -80,11 +80,11 @@ impl<'h> Run<'h> {
     }
 
     /// The same -> what is on the disk after each of its operations, with what the caller had been told by then.
-    pub fn to_the_end_in_snapshots(&mut self) -> Vec<(Snapshot, Told)> {
+    pub fn run_in_snapshots(&mut self) -> Vec<(Snapshot, Told)> {
         let first = self.disk.snapshot();
         self.disk.take_snapshots();
         let before = self.disk.operations();
-        self.to_the_end();
+        self.run();
         let snapshots = [vec![first], self.disk.taken()].concat();
         let told = |operations: usize| {
             let known = self.log.iter().rev();
@@ -224,7 +224,9 @@ impl<'h> Run<'h> {
                 block_on(self.library().delete(&model.folder))?;
             }
         }
-        self.told(|told| drop(told.installed.remove(sample.id())));
+        self.told(|told| {
+            told.installed.remove(sample.id());
+        });
         Ok(())
     }
 
@@ -289,10 +291,7 @@ impl<'h> Run<'h> {
         for pair in missing.chunks(2) {
             let mut writers = Vec::new();
             for part in pair {
-                writers.push((
-                    part,
-                    block_on(self.library().write(installation, &part.name, &mut ()))?,
-                ));
+                writers.push((part, self.writer(installation, &part.name)?));
             }
             for (part, writer) in &mut writers {
                 let rest = &sample.shard(&part.name)[writer.written() as usize..];
@@ -305,13 +304,14 @@ impl<'h> Run<'h> {
                 write_rest(&sample, &part.name, &mut writer)?;
                 match self.library().finish(writer) {
                     Err(Error::WrongPart { .. }) => {
-                        let again = self.library().write(installation, &part.name, &mut ());
-                        let mut writer = block_on(again)?;
+                        let mut writer = self.writer(installation, &part.name)?;
                         assert_eq!(writer.written(), 0, "a wrong part is emptied");
                         write_rest(&sample, &part.name, &mut writer)?;
                         self.library().finish(writer)?;
                     }
-                    finished => drop(finished?),
+                    finished => {
+                        finished?;
+                    }
                 }
                 self.told(|told| {
                     let stored = told.stored.entry((number, converted)).or_default();
@@ -322,6 +322,10 @@ impl<'h> Run<'h> {
         Ok(self.library().missing(installation).is_empty())
     }
 
+    fn writer(&self, installation: &Installation, name: &str) -> Result<Writer<FakeFile>> {
+        block_on(self.library().write(installation, name, &mut ()))
+    }
+
     /// From here on a sample is installed: nobody asks for its parts again.
     fn told_installed(&mut self, number: usize) {
         let sample = &self.history.samples[number];
@@ -330,21 +334,24 @@ impl<'h> Run<'h> {
             .installed(sample.id())
             .is_some_and(|model| model.key.as_ref() == Some(&sample.key));
         let (id, plan) = (sample.id().to_owned(), sample.plan());
+        if !of_this_key {
+            let key = sample.key.clone();
+            self.forget(|converted, other| converted && other.key == key);
+        }
         self.told(|told| {
             let all: BTreeSet<String> = plan.into_iter().map(|part| part.name).collect();
             told.installed.insert(id, number);
-            match of_this_key {
-                true => told.stored.insert((number, true), all.clone()),
-                false => told.stored.remove(&(number, true)),
-            };
+            if of_this_key {
+                told.stored.insert((number, true), all.clone());
+            }
             told.stored.insert((number, false), all);
         });
     }
 
-    fn forget(&mut self, which: impl Fn(usize, &Sample) -> bool) {
+    fn forget(&mut self, which: impl Fn(bool, &Sample) -> bool) {
         let samples = &self.history.samples;
         let stored = self.told.stored.clone().into_iter();
-        let kept = stored.filter(|((number, _), _)| !which(*number, &samples[*number]));
+        let kept = stored.filter(|((number, converted), _)| !which(*converted, &samples[*number]));
         let kept = kept.collect();
         self.told(|told| told.stored = kept);
     }
@@ -366,7 +373,13 @@ impl<'h> Run<'h> {
             let is_this = |number: &usize| samples[*number].id() == id;
             let mut spoiled = None;
             match step {
-                Some(Step::Install(number) | Step::Convert(number)) if is_this(&number) => {
+                // What was only to be begun ends if nothing else is missing.
+                Some(
+                    Step::Install(number)
+                    | Step::Begin(number, _)
+                    | Step::Convert(number)
+                    | Step::BeginConversion(number, _),
+                ) if is_this(&number) => {
                     possible.push(Some(number));
                 }
                 Some(Step::Delete(number)) if is_this(&number) => possible.push(None),
