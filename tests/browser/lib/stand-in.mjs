@@ -2,7 +2,15 @@
 // It takes the place of `Worker` in the page before its scripts run, so that the product needs no way in for tests.
 
 /** What the stand-in says it has installed. */
-export const MODEL = { id: "stand-in", name: "Stand-in", bytes: 1000, vision: true, notice: null };
+export const MODEL = {
+  id: "stand-in",
+  name: "Stand-in",
+  bytes: 1000,
+  vision: true,
+  notice: null,
+  source: "stand-in.gguf",
+  status: { is: "installed" },
+};
 
 /**
  * Every page of `context` gets the stand-in. In the page `standIn` holds what it says: `models`, `answer` and `thought`

@@ -4,7 +4,6 @@
 
 use std::cell::Cell;
 
-use futures_util::future::{Either, select};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use js_sys::Uint8Array;
 use outpost_engine::weights::limits::MAX_JSON_BYTES;
@@ -20,7 +19,7 @@ use web_sys::{
 
 use super::check_space;
 use crate::desk::Task;
-use crate::event_loop::{scope, sleep_ms};
+use crate::event_loop::{at_most_ms, scope, sleep_ms};
 use crate::models::{Models, now_ms};
 use crate::opfs::Handle;
 use crate::problem::{Problem, Result, text_of};
@@ -189,6 +188,10 @@ impl Fetching<'_> {
         counted: &mut i64,
     ) -> Result<()> {
         let offset = writer.written();
+        // All of it was there, and it had only not been compared yet.
+        if offset == part.bytes {
+            return Ok(());
+        }
         let response = request(url, offset).await?;
         // A server that does not know ranges sends all of it again; what is there already is passed over.
         let mut skip = if response.status() == 206 { 0 } else { offset };
@@ -225,11 +228,9 @@ impl Body {
     }
 
     async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let patience = std::pin::pin!(sleep_ms(STALLED_MS));
-        let step = match select(JsFuture::from(self.0.read()), patience).await {
-            Either::Left((step, _)) => step,
-            Either::Right(_) => return Err(broken("the server has stopped sending")),
-        };
+        let read = JsFuture::from(self.0.read());
+        let step = at_most_ms(STALLED_MS, read).await;
+        let step = step.ok_or_else(|| broken("the server has stopped sending"))?;
         let step = step.map_err(|error| broken(&text_of(&error)))?;
         let step: ReadableStreamReadResult = step.unchecked_into();
         match step.get_done() {
@@ -279,9 +280,9 @@ async fn request(url: &str, offset: u64) -> Result<Response> {
         Ok(scope().fetch_with_str_and_init(url, &init))
     };
     let promise = ask().map_err(|error: JsValue| broken(&text_of(&error)))?;
-    let response = JsFuture::from(promise)
-        .await
-        .map_err(|error| broken(&text_of(&error)))?;
+    let response = at_most_ms(STALLED_MS, JsFuture::from(promise)).await;
+    let response = response.ok_or_else(|| broken("the server does not answer"))?;
+    let response = response.map_err(|error| broken(&text_of(&error)))?;
     let response: Response = response.unchecked_into();
     match response.status() {
         200 | 206 => Ok(response),
