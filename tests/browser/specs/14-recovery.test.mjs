@@ -105,7 +105,9 @@ test("a Worker that hangs is replaced when the person stops it, and what was wri
   await part(page, "send").waitFor({ timeout: ANSWER_MS });
   await ready(page);
   await begin(page, 5);
-  assert.equal((await ended(page)).ids.length, 5);
+  const next = await ended(page);
+  assert.equal(next.error, null);
+  assert.equal(next.ids.length, 5);
 });
 
 test("the second time in one answer it stops, says what to do, and works when it is asked again", async () => {

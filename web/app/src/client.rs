@@ -370,6 +370,11 @@ impl Client {
                 state: ModelState::Error,
             });
         };
+        // The Worker that was ended may keep its right to compute for seconds, and it was this page's.
+        let load = Load {
+            take_over: true,
+            ..load
+        };
         let _events = self.call(load.into(), &Array::new());
         for id in kept {
             self.ask_again(id);
