@@ -176,24 +176,17 @@ pub fn go_on(app: App, client: &Client, source: &str) {
 /// Reads a model again and compares it with what it should be.
 pub fn verify_model(app: App, client: &Client, id: &str) {
     app.problem.set(None);
-    let mut answers = client.call(
+    let answers = client.call(
         Request::Verify {
             model: id.to_owned(),
         },
         &Array::new(),
     );
-    app.stoppable.set(Some(answers.id()));
     let id = id.to_owned();
     spawn_local(async move {
-        let mut last = None;
-        while let Some(event) = answers.next().await {
-            last = Some(event);
-        }
-        app.stoppable.set(None);
-        app.work.set(None);
-        match last {
-            Some(Event::Failed { message, remedy }) => app.fail(message, remedy),
-            Some(Event::Models { models }) => {
+        match follow(app, answers).await {
+            Event::Failed { message, remedy } => app.fail(message, remedy),
+            Event::Models { models } => {
                 let found = models.into_iter().find(|model| model.id == id);
                 app.verified
                     .set(found.map(|model| (model.id, model.status == ModelStatus::Installed)));
@@ -219,21 +212,23 @@ pub fn import(app: App, client: &Client, files: Vec<File>) {
     });
 }
 
-/// Follows an installation to its end -> the model's id.
-async fn install(app: App, client: &Client, mut answers: Answers, retry: bool) -> Option<String> {
+/// Follows long work, which can be stopped, to its final event.
+async fn follow(app: App, answers: Answers) -> Event {
     app.stoppable.set(Some(answers.id()));
-    let mut last = None;
-    while let Some(event) = answers.next().await {
-        last = Some(event);
-    }
+    let last = answers.last().await;
     app.stoppable.set(None);
     app.work.set(None);
-    match last {
-        Some(Event::Installed { model }) => {
+    last
+}
+
+/// Follows an installation to its end -> the model's id.
+async fn install(app: App, client: &Client, answers: Answers, retry: bool) -> Option<String> {
+    match follow(app, answers).await {
+        Event::Installed { model } => {
             keep_storage();
             return Some(model.id);
         }
-        Some(Event::Failed { message, remedy }) => {
+        Event::Failed { message, remedy } => {
             app.problem.set(Some(Problem {
                 message,
                 remedy,
