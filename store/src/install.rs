@@ -38,7 +38,9 @@ impl<D: Disk> Library<D> {
         let parts = parts_of(manifest)?;
         let same = self.told(|state| {
             let (name, folder) = state.installed(&manifest.id)?;
-            folder.is_of(&parts).then(|| name.clone())
+            folder
+                .is_of(&parts, Sha256::of(&json))
+                .then(|| name.clone())
         });
         if let Some(folder) = same {
             return Ok(Installation { folder, parts });

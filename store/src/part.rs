@@ -39,13 +39,17 @@ impl Folder {
             .is_some_and(|stored| part.is(stored))
     }
 
-    /// Whether a model with these parts is here, some of them perhaps lost, and no other.
-    pub(crate) fn is_of(&self, parts: &[Part]) -> bool {
-        let manifest = self.manifest.as_ref().map(|(name, _)| name);
-        let lost = self.lost.keys().filter(|file| Some(*file) != manifest);
-        let was_there = |part: &Part| {
-            let lost = self.lost.get(&part.name);
-            lost.is_some_and(|stored| stored.as_ref().is_none_or(|stored| part.is(stored)))
+    /// Whether a model with these parts is here, some of them perhaps lost, and no other. Of a part that never was what it
+    /// should be only the manifest says what that is.
+    pub(crate) fn is_of(&self, parts: &[Part], manifest: Sha256) -> bool {
+        let described = self.manifest.as_ref();
+        let lost = self.lost.keys();
+        let lost = lost.filter(|file| described.is_none_or(|(name, _)| name != *file));
+        let same_manifest = described.is_some_and(|(_, stored)| stored.sha256 == manifest);
+        let was_there = |part: &Part| match self.lost.get(&part.name) {
+            Some(Some(stored)) => part.is(stored),
+            Some(None) => same_manifest,
+            None => false,
         };
         self.shards().count() + lost.count() == parts.len()
             && parts.iter().all(|part| self.has(part) || was_there(part))

@@ -4,17 +4,20 @@
 
 mod support;
 
-use outpost_store::{Error, Library, PIECE_BYTES, Status, Stopped, Watch};
+use outpost_store::{Error, Library, PIECE_BYTES, Sha256, Status, Stopped, Watch};
 use pollster::block_on;
-use support::calls::{fetch, installed, open, sample};
+use support::calls::{fetch, install, installed, open, sample};
 use support::disk::FakeDisk;
 use support::models::{Sample, shard_name};
+
+/// What happens to the files of a sample in a folder.
+type Damage = fn(&FakeDisk, &str, &Sample);
 
 #[test]
 fn checking_finds_every_kind_of_damage_and_only_that_is_fetched_again() {
     let sample = Sample::new("alpha", 1, &[60, 60, 20, 30, 10]);
     let [one, two, three, four, five] = [0, 1, 2, 3, 4].map(shard_name);
-    let kinds: [(&str, &[&String], fn(&FakeDisk, &str, &Sample)); 5] = [
+    let kinds: [(&str, &[&String], Damage); 5] = [
         ("a bit", &[&one], |disk, folder, sample| {
             let mut bytes = sample.shards[0].clone();
             bytes[31] ^= 4;
@@ -239,4 +242,43 @@ fn long_work_is_seen_and_stopped_between_pieces() {
         library.installed("alpha").unwrap().status,
         Status::Installed
     );
+}
+
+#[test]
+fn a_part_of_another_version_never_repairs_a_damaged_model() {
+    let old = sample();
+    let mut new = sample();
+    new.shards[1] = vec![7; 40];
+    new.manifest.files[0].shards[1].sha256 = Sha256::of(&new.shards[1]).to_string();
+    for adopted in [false, true] {
+        let disk = FakeDisk::default();
+        let (library, folder) = match adopted {
+            false => {
+                let (library, _) = open(&disk);
+                let folder = install(&library, &old);
+                disk.take(&format!("{folder}/{}", shard_name(1)));
+                block_on(library.verify(&folder, &mut ())).unwrap();
+                (library, folder)
+            }
+            true => {
+                disk.put(&format!("alpha/{}", shard_name(0)), &old.shards[0]);
+                disk.put(&format!("alpha/{}", shard_name(2)), &old.shards[2]);
+                disk.put("alpha/manifest.json", &old.manifest.to_json().unwrap());
+                let (library, _) = open(&disk);
+                block_on(library.adopt(1, &mut ())).unwrap();
+                (library, "alpha".to_owned())
+            }
+        };
+        let installation = block_on(library.install(&new.manifest, "")).unwrap();
+        assert_ne!(installation.folder, folder);
+        fetch(&library, &installation, &new);
+        let damaged = library.installed("alpha").unwrap();
+        assert!(matches!(damaged.status, Status::Damaged { .. }));
+        block_on(library.complete(&installation, &new.manifest, 2)).unwrap();
+        let whole = library.installed("alpha").unwrap();
+        assert_eq!(
+            (whole.folder, whole.status),
+            (installation.folder, Status::Installed)
+        );
+    }
 }

@@ -62,7 +62,7 @@ fn histories() -> Vec<History> {
 /// that were, those of power among them.
 fn fails_everywhere(history: &History, failure: Failure, random: &mut Random) -> usize {
     let disk = history.disk();
-    Run::new(history, disk.clone(), Told::default()).to_the_end();
+    Run::new(history, disk.clone(), Told::default()).finish();
     let operations = disk.operations();
     let mut failures = 0;
     for operation in 0..operations {
@@ -70,7 +70,7 @@ fn fails_everywhere(history: &History, failure: Failure, random: &mut Random) ->
             let disk = history.disk();
             disk.fail_at(operation, failure);
             let mut run = Run::new(history, disk, Told::default());
-            let Err(error) = run.try_to_the_end() else {
+            let Err(error) = run.try_finish() else {
                 // It did not matter: the operation was a help and no need.
                 continue;
             };
@@ -95,7 +95,7 @@ fn fails_everywhere(history: &History, failure: Failure, random: &mut Random) ->
 fn goes_on(mut run: Run<'_>, random: &mut Random) -> usize {
     run.skip_help();
     let history = run.history();
-    let later = run.to_the_end_in_snapshots();
+    let later = run.finish_in_snapshots();
     let soon = later.iter().take(12);
     let whenever: Vec<_> = (0..4).map(|_| random.pick(&later)).collect();
     let moments: Vec<_> = soon.chain(whenever).collect();
@@ -105,7 +105,7 @@ fn goes_on(mut run: Run<'_>, random: &mut Random) -> usize {
         let mut run = Run::new(history, disk, told.clone());
         run.open().unwrap();
         run.check();
-        run.to_the_end();
+        run.finish();
     }
     moments.len()
 }
@@ -142,7 +142,7 @@ fn an_installation_ends_on_a_disk_that_gets_space_a_little_at_a_time() {
     let mut capacity = 0;
     loop {
         disk.set_capacity(Some(capacity));
-        match run.try_to_the_end() {
+        match run.try_finish() {
             Ok(()) => break,
             Err(Error::Full { path }) => assert!(!path.is_empty()),
             Err(error) => panic!("{error}"),

@@ -71,7 +71,7 @@ impl History {
     /// each -> after how many operations that was, and how many power failures.
     pub fn survives_every_crash(&self, survivals: usize, random: &mut Random) -> (usize, usize) {
         let _shown = Shown(self);
-        let snapshots = Run::new(self, self.disk(), Told::default()).to_the_end_in_snapshots();
+        let snapshots = Run::new(self, self.disk(), Told::default()).finish_in_snapshots();
         let mut failures = 0;
         for (snapshot, told) in &snapshots {
             for nth in 0..survivals {
@@ -98,16 +98,16 @@ impl History {
             run.check_rubbish();
         }
         if !random.one_in(16) {
-            run.to_the_end();
+            run.finish();
             return 1;
         }
-        let again = run.to_the_end_in_snapshots();
+        let again = run.finish_in_snapshots();
         let (snapshot, told) = random.pick(&again);
         let disk = FakeDisk::after_power_failure(snapshot, Survival::Anything, random);
         let mut run = Run::new(self, disk, told.clone());
         run.open().unwrap();
         run.check();
-        run.to_the_end();
+        run.finish();
         2
     }
 

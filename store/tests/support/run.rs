@@ -58,15 +58,15 @@ impl<'h> Run<'h> {
     }
 
     /// Does all steps that are not done, and checks everything again after another start.
-    pub fn to_the_end(&mut self) {
-        self.try_to_the_end().unwrap();
+    pub fn finish(&mut self) {
+        self.try_finish().unwrap();
     }
 
     /// The same, where the disk may fail; may be called again.
     ///
     /// # Errors
     /// Those of the library.
-    pub fn try_to_the_end(&mut self) -> Result<()> {
+    pub fn try_finish(&mut self) -> Result<()> {
         if self.library.is_none() {
             self.open()?;
         }
@@ -83,13 +83,13 @@ impl<'h> Run<'h> {
     }
 
     /// The same -> what is on the disk after each of its operations, with what the caller had been told by then.
-    pub fn to_the_end_in_snapshots(&mut self) -> Vec<(Snapshot, Told)> {
+    pub fn finish_in_snapshots(&mut self) -> Vec<(Snapshot, Told)> {
         let first = self.disk.snapshot();
         self.disk.take_snapshots();
         self.in_snapshots = true;
         self.told(|_| {});
         let before = self.disk.operations();
-        self.to_the_end();
+        self.finish();
         let snapshots = [vec![first], self.disk.taken()].concat();
         let told = |operations: usize| {
             let known = self.log.iter().rev();
