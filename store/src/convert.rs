@@ -9,9 +9,11 @@ use outpost_engine::weights::shards::ShardPlan;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
-use crate::install::{Installation, Part, Writer, check_name};
+use crate::install::Installation;
 use crate::library::{Library, not_here, path};
+use crate::part::{Part, check_name};
 use crate::state::{About, Change, piece_name};
+use crate::write::Writer;
 
 /// What is converted.
 #[derive(Debug, Clone, Copy)]

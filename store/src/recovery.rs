@@ -12,9 +12,10 @@ use outpost_engine::weights::shards::Manifest;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{At, Error, Result};
 use crate::hash::{Course, Sha256, Watch, read_whole};
-use crate::install::{MANIFESTS, Part, parts_of};
+use crate::install::MANIFESTS;
 use crate::journal::Journal;
 use crate::library::{Library, decode, encode, is_journal, path};
+use crate::part::{Part, parts_of};
 use crate::state::{About, Change, State, Stored};
 
 /// The manifest of a model from before there was a journal.

@@ -1,21 +1,23 @@
-//! What became of a model on the disk: noticed, named, and only that is fetched again.
+//! Files that changed, vanished or were there before: what checking, a start and a repair make of them.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
-use outpost_store::{Error, Library, Status};
+use outpost_store::{Error, Library, PIECE_BYTES, Sha256, Status, Stopped, Watch};
 use pollster::block_on;
+use support::calls::{fetch, install, installed, open, sample};
 use support::disk::FakeDisk;
-use support::library::{fetch, installed, open, sample};
 use support::models::{Sample, shard_name};
+
+/// What happens to the files of a sample in a folder.
+type Damage = fn(&FakeDisk, &str, &Sample);
 
 #[test]
 fn checking_finds_every_kind_of_damage_and_only_that_is_fetched_again() {
     let sample = Sample::new("alpha", 1, &[60, 60, 20, 30, 10]);
     let [one, two, three, four, five] = [0, 1, 2, 3, 4].map(shard_name);
-    type Harm = fn(&FakeDisk, &str, &Sample);
-    let kinds: [(&str, &[&String], Harm); 5] = [
+    let kinds: [(&str, &[&String], Damage); 5] = [
         ("a bit", &[&one], |disk, folder, sample| {
             let mut bytes = sample.shards[0].clone();
             bytes[31] ^= 4;
@@ -140,16 +142,6 @@ fn a_journal_that_is_gone_is_noticed_by_who_remembers_it() {
 }
 
 #[test]
-fn two_libraries_are_never_open_at_once() {
-    let disk = FakeDisk::default();
-    let first = block_on(Library::open(disk.clone(), false)).unwrap();
-    let second = block_on(Library::open(disk.clone(), false));
-    assert!(matches!(second, Err(Error::Held { path }) if path == "journal.1"));
-    drop(first);
-    block_on(Library::open(disk, false)).unwrap();
-}
-
-#[test]
 fn a_model_from_before_the_journal_is_adopted_as_far_as_it_is_intact() {
     let sample = sample();
     for wrong in [None, Some(1)] {
@@ -200,5 +192,93 @@ fn a_model_from_before_the_journal_is_adopted_as_far_as_it_is_intact() {
         assert_eq!(library.list(), []);
         block_on(library.clean_up()).unwrap();
         assert_eq!(disk.paths(), ["journal.1"]);
+    }
+}
+
+/// Stops after some bytes and remembers the steps.
+struct Stopper {
+    after_bytes: u64,
+    seen: Vec<(u64, u64)>,
+}
+
+impl Watch for Stopper {
+    async fn piece(&mut self, done_bytes: u64, total_bytes: u64) -> Result<(), Stopped> {
+        self.seen.push((done_bytes, total_bytes));
+        match done_bytes > self.after_bytes {
+            true => Err(Stopped),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn long_work_is_seen_and_stopped_between_pieces() {
+    let piece = PIECE_BYTES as usize;
+    let sample = Sample::new("alpha", 1, &[2 * piece + 9, piece]);
+    let (disk, library, folder) = installed(&sample);
+    disk.take_read();
+    let json = sample.manifest.to_json().unwrap().len() as u64;
+    let total = 3 * PIECE_BYTES + 9 + json;
+    let mut watch = Stopper {
+        after_bytes: u64::MAX,
+        seen: Vec::new(),
+    };
+    block_on(library.verify(&folder, &mut watch)).unwrap();
+    assert_eq!(disk.take_read(), (total, piece));
+    assert!(
+        watch
+            .seen
+            .windows(2)
+            .all(|pair| pair[0].0 < pair[1].0 && pair[1].0 - pair[0].0 <= PIECE_BYTES)
+    );
+    assert_eq!(watch.seen.last(), Some(&(total, total)));
+    let mut watch = Stopper {
+        after_bytes: PIECE_BYTES,
+        seen: Vec::new(),
+    };
+    let stopped = block_on(library.verify(&folder, &mut watch));
+    assert_eq!((stopped, watch.seen.len()), (Err(Error::Stopped), 2));
+    assert_eq!(
+        library.installed("alpha").unwrap().status,
+        Status::Installed
+    );
+}
+
+#[test]
+fn a_part_of_another_version_never_repairs_a_damaged_model() {
+    let old = sample();
+    let mut new = sample();
+    new.shards[1] = vec![7; 40];
+    new.manifest.files[0].shards[1].sha256 = Sha256::of(&new.shards[1]).to_string();
+    for adopted in [false, true] {
+        let disk = FakeDisk::default();
+        let (library, folder) = match adopted {
+            false => {
+                let (library, _) = open(&disk);
+                let folder = install(&library, &old);
+                disk.take(&format!("{folder}/{}", shard_name(1)));
+                block_on(library.verify(&folder, &mut ())).unwrap();
+                (library, folder)
+            }
+            true => {
+                disk.put(&format!("alpha/{}", shard_name(0)), &old.shards[0]);
+                disk.put(&format!("alpha/{}", shard_name(2)), &old.shards[2]);
+                disk.put("alpha/manifest.json", &old.manifest.to_json().unwrap());
+                let (library, _) = open(&disk);
+                block_on(library.adopt(1, &mut ())).unwrap();
+                (library, "alpha".to_owned())
+            }
+        };
+        let installation = block_on(library.install(&new.manifest, "")).unwrap();
+        assert_ne!(installation.folder, folder);
+        fetch(&library, &installation, &new);
+        let damaged = library.installed("alpha").unwrap();
+        assert!(matches!(damaged.status, Status::Damaged { .. }));
+        block_on(library.complete(&installation, &new.manifest, 2)).unwrap();
+        let whole = library.installed("alpha").unwrap();
+        assert_eq!(
+            (whole.folder, whole.status),
+            (installation.folder, Status::Installed)
+        );
     }
 }

@@ -6,11 +6,12 @@
 mod support;
 
 use outpost_store::Error;
-use support::disk::{Failure, FakeDisk, Survival};
+use support::disk::{Failure, FakeDisk};
 use support::histories::{History, Step};
 use support::models::Sample;
 use support::random::Random;
 use support::run::{Run, Told};
+use support::survival::Survival;
 
 fn history(old: &[usize], steps: &[Step]) -> History {
     History {
@@ -57,17 +58,19 @@ fn histories() -> Vec<History> {
     ]
 }
 
-/// Lets every operation of a history fail in one way and goes on in each of three -> how many failures that were.
+/// Lets every operation of a history fail in one way, and goes on at once and after the tab was closed -> how many failures
+/// that were, those of power among them.
 fn fails_everywhere(history: &History, failure: Failure, random: &mut Random) -> usize {
     let disk = history.disk();
-    Run::new(history, disk.clone(), Told::default()).run();
+    Run::new(history, disk.clone(), Told::default()).finish();
     let operations = disk.operations();
+    let mut failures = 0;
     for operation in 0..operations {
-        for way in 0..3 {
+        for reloads in [false, true] {
             let disk = history.disk();
             disk.fail_at(operation, failure);
-            let mut run = Run::new(history, disk.clone(), Told::default());
-            let Err(error) = run.try_run() else {
+            let mut run = Run::new(history, disk, Told::default());
+            let Err(error) = run.try_finish() else {
                 // It did not matter: the operation was a help and no need.
                 continue;
             };
@@ -78,29 +81,33 @@ fn fails_everywhere(history: &History, failure: Failure, random: &mut Random) ->
             if run.is_open() {
                 run.check();
             }
-            match way {
-                0 => run.run(),
-                1 => {
-                    run.reload().unwrap();
-                    run.check();
-                    run.run();
-                }
-                _ => {
-                    // At times the power goes only after something else was done.
-                    if random.one_in(2) && run.is_open() {
-                        run.next_if_any().unwrap();
-                    }
-                    let left = disk.snapshot();
-                    let disk = FakeDisk::after_power_failure(&left, Survival::Anything, random);
-                    let mut run = Run::new(history, disk, run.told_so_far());
-                    run.open().unwrap();
-                    run.check();
-                    run.run();
-                }
+            if reloads {
+                run.reload().unwrap();
+                run.check();
             }
+            failures += 1 + goes_on(run, random);
         }
     }
-    operations
+    failures
+}
+
+/// Goes on to the end, and lets the power go soon and later on the way -> how many power failures.
+fn goes_on(mut run: Run<'_>, random: &mut Random) -> usize {
+    run.skip_help();
+    let history = run.history();
+    let later = run.finish_in_snapshots();
+    let soon = later.iter().take(12);
+    let whenever: Vec<_> = (0..4).map(|_| random.pick(&later)).collect();
+    let moments: Vec<_> = soon.chain(whenever).collect();
+    for (left, told) in &moments {
+        let survival = *random.pick(&[Survival::Anything, Survival::Everything]);
+        let disk = FakeDisk::after_power_failure(left, survival, random);
+        let mut run = Run::new(history, disk, told.clone());
+        run.open().unwrap();
+        run.check();
+        run.finish();
+    }
+    moments.len()
 }
 
 #[test]
@@ -113,7 +120,7 @@ fn an_operation_that_fails_loses_nothing() {
             failures += fails_everywhere(&history, Failure::After, &mut random);
         }
     }
-    println!("{failures} operations failed, and it went on in 3 ways");
+    println!("{failures} failures of operations, and of power after them");
     assert!(failures > 1_000);
 }
 
@@ -135,7 +142,7 @@ fn an_installation_ends_on_a_disk_that_gets_space_a_little_at_a_time() {
     let mut capacity = 0;
     loop {
         disk.set_capacity(Some(capacity));
-        match run.try_run() {
+        match run.try_finish() {
             Ok(()) => break,
             Err(Error::Full { path }) => assert!(!path.is_empty()),
             Err(error) => panic!("{error}"),
@@ -146,4 +153,4 @@ fn an_installation_ends_on_a_disk_that_gets_space_a_little_at_a_time() {
     assert!(refusals > 100, "{refusals}");
 }
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;

@@ -34,7 +34,7 @@ fn disk() -> (FakeDisk, Vec<Sample>) {
         ],
     };
     let disk = history.disk();
-    Run::new(&history, disk.clone(), Told::default()).run();
+    Run::new(&history, disk.clone(), Told::default()).finish();
     (disk.after_reload().copy(), history.samples)
 }
 

@@ -4,13 +4,10 @@
 
 mod support;
 
-use outpost_store::{
-    Conversion, Error, Found, Installation, PIECE_BYTES, Part, Result, Sha256, Status, Stopped,
-    Watch,
-};
+use outpost_store::{Conversion, Error, Found, Installation, Library, Part, Sha256, Status};
 use pollster::block_on;
+use support::calls::{fetch, installed, open, sample, write};
 use support::disk::FakeDisk;
-use support::library::{fetch, installed, open, sample, write};
 use support::models::{Sample, shard_name};
 
 #[test]
@@ -267,53 +264,14 @@ fn a_conversion_to_what_is_here_already_leaves_one_of_the_two() {
     assert_eq!(library.list().len(), 1);
 }
 
-/// Stops after some bytes and remembers the steps.
-struct Stopper {
-    after_bytes: u64,
-    seen: Vec<(u64, u64)>,
-}
-
-impl Watch for Stopper {
-    async fn piece(&mut self, done_bytes: u64, total_bytes: u64) -> Result<(), Stopped> {
-        self.seen.push((done_bytes, total_bytes));
-        match done_bytes > self.after_bytes {
-            true => Err(Stopped),
-            false => Ok(()),
-        }
-    }
-}
-
 #[test]
-fn long_work_is_seen_and_stopped_between_pieces() {
-    let piece = PIECE_BYTES as usize;
-    let sample = Sample::new("alpha", 1, &[2 * piece + 9, piece]);
-    let (disk, library, folder) = installed(&sample);
-    disk.take_read();
-    let json = sample.manifest.to_json().unwrap().len() as u64;
-    let total = 3 * PIECE_BYTES + 9 + json;
-    let mut watch = Stopper {
-        after_bytes: u64::MAX,
-        seen: Vec::new(),
-    };
-    block_on(library.verify(&folder, &mut watch)).unwrap();
-    assert_eq!(disk.take_read(), (total, piece));
-    assert!(
-        watch
-            .seen
-            .windows(2)
-            .all(|pair| pair[0].0 < pair[1].0 && pair[1].0 - pair[0].0 <= PIECE_BYTES)
-    );
-    assert_eq!(watch.seen.last(), Some(&(total, total)));
-    let mut watch = Stopper {
-        after_bytes: PIECE_BYTES,
-        seen: Vec::new(),
-    };
-    let stopped = block_on(library.verify(&folder, &mut watch));
-    assert_eq!((stopped, watch.seen.len()), (Err(Error::Stopped), 2));
-    assert_eq!(
-        library.installed("alpha").unwrap().status,
-        Status::Installed
-    );
+fn two_libraries_are_never_open_at_once() {
+    let disk = FakeDisk::default();
+    let first = block_on(Library::open(disk.clone(), false)).unwrap();
+    let second = block_on(Library::open(disk.clone(), false));
+    assert!(matches!(second, Err(Error::Held { path }) if path == "journal.1"));
+    drop(first);
+    block_on(Library::open(disk, false)).unwrap();
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use pollster::block_on;
 
-use super::disk::{FakeDisk, Snapshot, Survival};
+use super::disk::FakeDisk;
 use super::models::Sample;
 use super::random::Random;
 use super::run::{Run, Told};
+use super::survival::{Snapshot, Survival};
 
 /// Something that a person does. Each number is that of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,25 +68,24 @@ impl History {
     }
 
     /// Stops the history after every operation of the disk and goes on from whatever may be left, `survivals` times
-    /// each -> how many times that was.
-    pub fn survives_every_crash(&self, survivals: usize, random: &mut Random) -> usize {
+    /// each -> after how many operations that was, and how many power failures.
+    pub fn survives_every_crash(&self, survivals: usize, random: &mut Random) -> (usize, usize) {
         let _shown = Shown(self);
-        let snapshots = Run::new(self, self.disk(), Told::default()).run_in_snapshots();
-        snapshots
-            .iter()
-            .map(|(snapshot, told)| {
-                (0..survivals)
-                    .map(|nth| self.survives(snapshot, told, nth, random))
-                    .sum::<usize>()
-            })
-            .sum()
+        let snapshots = Run::new(self, self.disk(), Told::default()).finish_in_snapshots();
+        let mut failures = 0;
+        for (snapshot, told) in &snapshots {
+            for nth in 0..survivals {
+                failures += self.survives(snapshot, told, nth, random);
+            }
+        }
+        (snapshots.len(), failures)
     }
 
     /// Goes on from what is left of a disk, at times through another power failure -> how many failures that were.
     fn survives(&self, snapshot: &Snapshot, told: &Told, nth: usize, random: &mut Random) -> usize {
         let survival = match nth {
             0 => Survival::Flushed,
-            1 => Survival::Everything,
+            1 if random.one_in(2) => Survival::Everything,
             _ => Survival::Anything,
         };
         let disk = FakeDisk::after_power_failure(snapshot, survival, random);
@@ -98,16 +98,16 @@ impl History {
             run.check_rubbish();
         }
         if !random.one_in(16) {
-            run.run();
+            run.finish();
             return 1;
         }
-        let again = run.run_in_snapshots();
+        let again = run.finish_in_snapshots();
         let (snapshot, told) = random.pick(&again);
         let disk = FakeDisk::after_power_failure(snapshot, Survival::Anything, random);
         let mut run = Run::new(self, disk, told.clone());
         run.open().unwrap();
         run.check();
-        run.run();
+        run.finish();
         2
     }
 

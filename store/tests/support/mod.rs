@@ -4,9 +4,11 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+pub mod calls;
+pub mod checks;
 pub mod disk;
 pub mod histories;
-pub mod library;
 pub mod models;
 pub mod random;
 pub mod run;
+pub mod survival;

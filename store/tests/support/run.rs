@@ -5,30 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use outpost_store::{Conversion, Error, Installation, Library, Model, Result, Status, Writer};
 use pollster::block_on;
 
-use super::disk::{FakeDisk, FakeFile, Snapshot};
+use super::disk::{FakeDisk, FakeFile};
 use super::histories::{History, Step};
 use super::models::Sample;
+use super::survival::Snapshot;
 
 /// What the caller was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     opened: bool,
     /// Steps that were done.
-    done: usize,
+    pub(super) done: usize,
     /// Samples that are installed, by id.
-    installed: BTreeMap<String, usize>,
+    pub(super) installed: BTreeMap<String, usize>,
     /// Parts that were stored, by sample, and whether they were converted.
     stored: BTreeMap<(usize, bool), BTreeSet<String>>,
 }
 
 /// A run.
 pub struct Run<'h> {
-    history: &'h History,
-    disk: FakeDisk,
+    pub(super) history: &'h History,
+    pub(super) disk: FakeDisk,
     library: Option<Library<FakeDisk>>,
-    told: Told,
+    pub(super) told: Told,
     /// What the caller had been told, after how many operations of the disk.
     log: Vec<(usize, Told)>,
+    in_snapshots: bool,
 }
 
 impl<'h> Run<'h> {
@@ -37,8 +39,9 @@ impl<'h> Run<'h> {
             history,
             disk,
             library: None,
-            log: vec![(0, told.clone())],
+            log: Vec::new(),
             told,
+            in_snapshots: false,
         }
     }
 
@@ -46,8 +49,8 @@ impl<'h> Run<'h> {
         self.library.is_some()
     }
 
-    pub fn told_so_far(&self) -> Told {
-        self.told.clone()
+    pub fn history(&self) -> &'h History {
+        self.history
     }
 
     pub fn library(&self) -> &Library<FakeDisk> {
@@ -55,15 +58,15 @@ impl<'h> Run<'h> {
     }
 
     /// Does all steps that are not done, and checks everything again after another start.
-    pub fn run(&mut self) {
-        self.try_run().unwrap();
+    pub fn finish(&mut self) {
+        self.try_finish().unwrap();
     }
 
     /// The same, where the disk may fail; may be called again.
     ///
     /// # Errors
     /// Those of the library.
-    pub fn try_run(&mut self) -> Result<()> {
+    pub fn try_finish(&mut self) -> Result<()> {
         if self.library.is_none() {
             self.open()?;
         }
@@ -80,11 +83,13 @@ impl<'h> Run<'h> {
     }
 
     /// The same -> what is on the disk after each of its operations, with what the caller had been told by then.
-    pub fn run_in_snapshots(&mut self) -> Vec<(Snapshot, Told)> {
+    pub fn finish_in_snapshots(&mut self) -> Vec<(Snapshot, Told)> {
         let first = self.disk.snapshot();
         self.disk.take_snapshots();
+        self.in_snapshots = true;
+        self.told(|_| {});
         let before = self.disk.operations();
-        self.run();
+        self.finish();
         let snapshots = [vec![first], self.disk.taken()].concat();
         let told = |operations: usize| {
             let known = self.log.iter().rev();
@@ -115,14 +120,11 @@ impl<'h> Run<'h> {
         self.open()
     }
 
-    /// Does the next step, if one is left.
-    ///
-    /// # Errors
-    /// Those of the library.
-    pub fn next_if_any(&mut self) -> Result<()> {
-        match self.told.done < self.history.steps.len() {
-            true => self.next(),
-            false => Ok(()),
+    /// Leaves the next step out if it only helps: who was refused that does something else.
+    pub fn skip_help(&mut self) {
+        let next = self.history.steps.get(self.told.done);
+        if matches!(next, Some(Step::Compact | Step::CleanUp)) {
+            self.told(|told| told.done += 1);
         }
     }
 
@@ -182,7 +184,7 @@ impl<'h> Run<'h> {
         };
         let planned = block_on(self.library().convert(converted))?;
         if !self.library().missing(&planned).is_empty() {
-            self.fetch_pieces(&sample, &installation)?;
+            self.fetch_pieces(sample, &installation)?;
         }
         if self.write_missing(number, true, &planned, stop_in)? {
             for piece in self.library().pieces(&planned) {
@@ -214,7 +216,7 @@ impl<'h> Run<'h> {
     }
 
     fn delete(&mut self, number: usize) -> Result<()> {
-        let sample = self.history.samples[number].clone();
+        let sample: &'h Sample = &self.history.samples[number];
         self.forget(|_, other| other.id() == sample.id() || other.key == sample.key);
         let of_this = |model: &Model| {
             model.id.as_deref() == Some(sample.id()) || model.key.as_ref() == Some(&sample.key)
@@ -231,7 +233,7 @@ impl<'h> Run<'h> {
     }
 
     fn spoil_and_repair(&mut self, number: usize, part: usize) -> Result<()> {
-        let sample = self.history.samples[number].clone();
+        let sample: &'h Sample = &self.history.samples[number];
         let name = sample.plan()[part].name.clone();
         let Some(model) = self.library().installed(sample.id()) else {
             return Ok(());
@@ -265,8 +267,8 @@ impl<'h> Run<'h> {
     }
 
     /// Begins to install a sample: what another one of its id has is not spoken of any more.
-    fn begin(&mut self, number: usize) -> Sample {
-        let sample = self.history.samples[number].clone();
+    fn begin(&mut self, number: usize) -> &'h Sample {
+        let sample: &'h Sample = &self.history.samples[number];
         self.forget(|_, other| {
             other.id() == sample.id() && other.manifest.files != sample.manifest.files
         });
@@ -281,7 +283,7 @@ impl<'h> Run<'h> {
         installation: &Installation,
         stop_in: Option<usize>,
     ) -> Result<bool> {
-        let sample = self.history.samples[number].clone();
+        let sample: &'h Sample = &self.history.samples[number];
         let missing = self.library().missing(installation);
         let known = self.told.stored.get(&(number, converted));
         for part in &missing {
@@ -301,12 +303,12 @@ impl<'h> Run<'h> {
                 if stop_in.is_some_and(|stop| sample.plan()[stop].name == part.name) {
                     return Ok(false);
                 }
-                write_rest(&sample, &part.name, &mut writer)?;
+                write_rest(sample, &part.name, &mut writer)?;
                 match self.library().finish(writer) {
                     Err(Error::WrongPart { .. }) => {
                         let mut writer = self.writer(installation, &part.name)?;
                         assert_eq!(writer.written(), 0, "a wrong part is emptied");
-                        write_rest(&sample, &part.name, &mut writer)?;
+                        write_rest(sample, &part.name, &mut writer)?;
                         self.library().finish(writer)?;
                     }
                     finished => {
@@ -328,7 +330,7 @@ impl<'h> Run<'h> {
 
     /// From here on a sample is installed: nobody asks for its parts again.
     fn told_installed(&mut self, number: usize) {
-        let sample = &self.history.samples[number];
+        let sample: &'h Sample = &self.history.samples[number];
         let of_this_key = self
             .library()
             .installed(sample.id())
@@ -350,7 +352,7 @@ impl<'h> Run<'h> {
 
     fn forget(&mut self, which: impl Fn(bool, &Sample) -> bool) {
         let samples = &self.history.samples;
-        let stored = self.told.stored.clone().into_iter();
+        let stored = std::mem::take(&mut self.told.stored).into_iter();
         let kept = stored.filter(|((number, converted), _)| !which(*converted, &samples[*number]));
         let kept = kept.collect();
         self.told(|told| told.stored = kept);
@@ -359,118 +361,8 @@ impl<'h> Run<'h> {
     /// Remembers what the caller was told.
     fn told(&mut self, tell: impl FnOnce(&mut Told)) {
         tell(&mut self.told);
-        self.log.push((self.disk.operations(), self.told.clone()));
-    }
-
-    /// Checks that what the caller was told is true, but for what the step that is not done may have changed.
-    pub fn check(&self) {
-        let step = self.history.steps.get(self.told.done).copied();
-        let samples = &self.history.samples;
-        let ids: BTreeSet<&str> = samples.iter().map(Sample::id).collect();
-        for id in ids {
-            let before = self.told.installed.get(id).copied();
-            let mut possible = vec![before];
-            let is_this = |number: &usize| samples[*number].id() == id;
-            let mut spoiled = None;
-            match step {
-                // What was only to be begun ends if nothing else is missing.
-                Some(
-                    Step::Install(number)
-                    | Step::Begin(number, _)
-                    | Step::Convert(number)
-                    | Step::BeginConversion(number, _),
-                ) if is_this(&number) => {
-                    possible.push(Some(number));
-                }
-                Some(Step::Delete(number)) if is_this(&number) => possible.push(None),
-                Some(Step::Adopt) => {
-                    possible.extend(
-                        self.history
-                            .old
-                            .iter()
-                            .filter(|old| is_this(old))
-                            .map(|old| Some(*old)),
-                    );
-                }
-                Some(Step::SpoilAndRepair(number, part)) if is_this(&number) => {
-                    spoiled = Some(samples[number].plan()[part].name.clone());
-                }
-                _ => {}
-            }
-            self.check_id(id, &possible, spoiled.as_deref());
-        }
-    }
-
-    /// Checks that what is installed under an id is one of the samples, every byte of it.
-    fn check_id(&self, id: &str, possible: &[Option<usize>], spoiled: Option<&str>) {
-        let Some(model) = self.library().installed(id) else {
-            assert!(possible.contains(&None), "{id} was installed and is gone");
-            return;
-        };
-        let manifest = block_on(self.library().manifest(&model.folder)).unwrap();
-        let samples = possible
-            .iter()
-            .flatten()
-            .map(|number| &self.history.samples[*number]);
-        let mut samples = samples.filter(|sample| sample.manifest == manifest);
-        let Some(sample) = samples.next() else {
-            panic!("{id} is installed and should not be, or is another model");
-        };
-        match &model.status {
-            Status::Installed => {}
-            Status::Damaged { missing } => {
-                assert_eq!(missing, spoiled.as_slice(), "{id} is damaged");
-            }
-            Status::Unfinished { .. } => panic!("{id} is installed and not finished"),
-        }
-        for part in sample.plan() {
-            if spoiled == Some(part.name.as_str()) {
-                continue;
-            }
-            let path = format!("{}/{}", model.folder, part.name);
-            let content = self.disk.content(&path);
-            assert!(
-                content.as_deref() == Some(sample.shard(&part.name)),
-                "{path} of {id} is not what was stored"
-            );
-            block_on(self.library().read(&model.folder, &part.name)).unwrap();
-        }
-    }
-
-    /// Checks, after a clean-up, that no file belongs to nobody.
-    pub fn check_rubbish(&self) {
-        let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for path in self.disk.paths() {
-            match path.split_once('/') {
-                Some((folder, file)) => folders
-                    .entry(folder.to_owned())
-                    .or_default()
-                    .push(file.to_owned()),
-                None => assert!(path.starts_with("journal."), "{path} is rubbish"),
-            }
-        }
-        let models = self.library().list();
-        for (folder, files) in folders {
-            let Some(model) = models.iter().find(|model| model.folder == folder) else {
-                panic!("the folder {folder} is rubbish: {files:?}");
-            };
-            let bytes = |file: &String| {
-                let content = self.disk.content(&format!("{folder}/{file}"));
-                content.unwrap().len() as u64
-            };
-            let stored: u64 = files.iter().map(bytes).sum();
-            let begun = matches!(
-                model.status,
-                Status::Unfinished { .. } | Status::Damaged { .. }
-            );
-            if begun && model.id.is_some() {
-                // Parts that were begun are kept.
-                assert!(stored >= model.bytes, "{folder}");
-                let manifests = files.iter().filter(|file| file.starts_with("manifest"));
-                assert!(manifests.count() <= 1, "{folder}: {files:?}");
-            } else {
-                assert_eq!(stored, model.bytes, "{folder} has rubbish: {files:?}");
-            }
+        if self.in_snapshots {
+            self.log.push((self.disk.operations(), self.told.clone()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A library on a disk, with models in it.
+//! What a caller does, in few words.
 
 use outpost_store::{Found, Installation, Library, Result, Sha256};
 use pollster::block_on;
