@@ -49,7 +49,7 @@ pub enum Command {
 /// Where to compute.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Device {
-    /// The GPU where there is one, else the CPU.
+    /// The faster of the two.
     Auto,
     /// The GPU, or an error.
     Gpu,

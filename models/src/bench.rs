@@ -9,7 +9,8 @@ use crate::load::{self, Compute};
 use crate::output;
 
 /// Keys that are always printed; null where the engine or its device does not count them.
-const COUNTERS: [&str; 6] = [
+const COUNTERS: [&str; 7] = [
+    "switched_off",
     "weight_bytes",
     "bytes_read_per_token",
     "dispatches_per_token",

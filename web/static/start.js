@@ -1,4 +1,5 @@
 // Starts the page's WebAssembly. If that fails, says so where the page would have shown its own errors.
+import "./guard.js";
 import init from "./app/outpost_app.js";
 
 init().catch((error) => {

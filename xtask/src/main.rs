@@ -1,5 +1,6 @@
 //! `cargo xtask`: every chore of this workspace. Each command does its own set-up and says what it does.
 
+mod audit;
 mod bench;
 mod build;
 mod error;
@@ -24,6 +25,7 @@ use crate::places::Places;
 const USAGE: &str = "\
 cargo xtask serve [--port N] [--no-build] [--dir DIR]   build everything and serve the page on localhost
 cargo xtask build [--npm]                               build the page; with --npm, the npm package in pkg/ too
+cargo xtask headers                                     write the configuration of static hosts that serve the page
 cargo xtask test [--fast] [--only WORD]                 run every check and test; --fast: what needs no browser;
                  [--update-screenshots]                 --only: the steps whose name contains the word
 cargo xtask ci                                          the same as test, from a lock file that must be current
@@ -50,6 +52,7 @@ cargo xtask setup                                       only install what buildi
 enum Task {
     Serve(serve::Options),
     Build { npm: bool },
+    Headers,
     Test(test::Options),
     Fuzz(fuzz::Options),
     Scale(scale::Options),
@@ -85,6 +88,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Serve(options) => serve::run(&places, &options),
         Task::Build { npm } => build::run(&places, npm),
+        Task::Headers => build::headers(&places),
         Task::Test(options) => test::run(&places, &options),
         Task::Fuzz(options) => fuzz::run(&places, &options),
         Task::Scale(options) => scale::run(&places, &options),
@@ -174,8 +178,9 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, lexopt::Erro
             Ok(Task::Scale(options))
         }
         "bench" => bench::Options::parse(&mut parser).map(Task::Bench),
-        "tidy" | "setup" => match parser.next()? {
+        "tidy" | "setup" | "headers" => match parser.next()? {
             None if command == "setup" => Ok(Task::Setup),
+            None if command == "headers" => Ok(Task::Headers),
             None => Ok(Task::Tidy),
             Some(other) => Err(other.unexpected()),
         },

@@ -54,6 +54,11 @@ impl Places {
         self.target.join("dist")
     }
 
+    /// Configuration of static hosts that serve the page.
+    pub fn hosts(&self) -> PathBuf {
+        self.target.join("hosts")
+    }
+
     /// Programs installed for this project.
     pub fn tools_bin(&self) -> PathBuf {
         self.tools.join("bin")

@@ -96,6 +96,18 @@ impl Run {
         }
     }
 
+    /// Runs it quietly -> whether it succeeded, and all that it printed.
+    pub fn outcome(mut self) -> Result<(bool, String)> {
+        let output = self
+            .command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| self.cannot_start(&error))?;
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed).into_owned();
+        Ok((output.status.success(), printed))
+    }
+
     fn cannot_start(&self, error: &std::io::Error) -> Failure {
         Failure::new(format!("`{}` cannot be started: {error}", self.line))
     }

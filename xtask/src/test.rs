@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit;
 use crate::build::{self, NATIVE_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES};
 use crate::error::{Failure, Result};
 use crate::places::Places;
@@ -14,8 +15,9 @@ use crate::setup::{self, CHROMIUM_FLAGS, WasmToolchain};
 use crate::tidy;
 
 /// Native crates without burn.
-const SMALL_PACKAGES: [&str; 4] = [
+const SMALL_PACKAGES: [&str; 5] = [
     "outpost-protocol",
+    "outpost-store",
     "outpost-thread",
     "outpost-vault",
     "xtask",
@@ -42,7 +44,7 @@ struct Step {
     run: fn(&Places, &Options) -> Result<()>,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         name: "format",
         run: format,
@@ -50,6 +52,10 @@ const STEPS: [Step; 5] = [
     Step {
         name: "rules of the source tree",
         run: tidy_tree,
+    },
+    Step {
+        name: "audit of dependencies",
+        run: audit,
     },
     Step {
         name: "clippy, native",
@@ -158,6 +164,10 @@ fn tidy_tree(places: &Places, _: &Options) -> Result<()> {
     tidy::run(places)
 }
 
+fn audit(places: &Places, _: &Options) -> Result<()> {
+    audit::run(places)
+}
+
 fn clippy_native(places: &Places, _: &Options) -> Result<()> {
     for packages in [&NATIVE_PACKAGES[..], &SMALL_PACKAGES] {
         Run::cargo(places)?
@@ -244,6 +254,7 @@ fn page_tests(places: &Places, options: &Options) -> Result<()> {
         .env("OUTPOST_XTASK", &places.xtask)
         .env("OUTPOST_COMMAND", places.outpost())
         .env("OUTPOST_DIST", places.dist())
+        .env("OUTPOST_HOSTS", places.hosts())
         .env("OUTPOST_OUTPUT", places.browser_output())
         .env("OUTPOST_CHROMIUM", &browser.chromium)
         .env("OUTPOST_CHROMIUM_FLAGS", CHROMIUM_FLAGS.join(" "));

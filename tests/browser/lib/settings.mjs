@@ -16,6 +16,8 @@ export const XTASK = setting("OUTPOST_XTASK", join(target, "debug/xtask"));
 export const COMMAND = setting("OUTPOST_COMMAND", join(target, "debug/outpost"));
 /** The built page. */
 export const DIST = setting("OUTPOST_DIST", join(target, "dist"));
+/** Configuration of static hosts that serve it. */
+export const HOSTS = setting("OUTPOST_HOSTS", join(target, "hosts"));
 /** Where pictures and logs go. */
 export const OUTPUT = setting("OUTPOST_OUTPUT", join(target, "browser-tests"));
 /** Where the README's pictures go, if they are to be made anew. */

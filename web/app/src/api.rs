@@ -17,7 +17,20 @@ const TYPES: &str = r#"
 /** What computes. */
 export interface Adapter { kind: "gpu" | "cpu"; name: string; why_not_gpu: string | null; }
 /** An installed model. */
-export interface ModelInfo { id: string; name: string; bytes: number; vision: boolean; notice: string | null; }
+export interface ModelInfo {
+  id: string;
+  name: string;
+  bytes: number;
+  vision: boolean;
+  notice: string | null;
+  /** Where it came from: an address, or names of files. */
+  source: string;
+  /** Only an installed one can be loaded. What is not finished or damaged is added again, and what there is of it is kept. */
+  status:
+    | { is: "installed" }
+    | { is: "unfinished"; done_bytes: number; total_bytes: number }
+    | { is: "damaged"; missing: string[] };
+}
 /** One turn. A system message stands first. */
 export interface Message { role: "user" | "assistant" | "system"; content: string; }
 /** A piece of the answer; `text` is empty while a character is incomplete. */
@@ -55,6 +68,8 @@ export interface BenchReport {
   adapter: string;
   device: "gpu" | "cpu";
   threads: number;
+  /** What the GPU was found to compute wrongly, and what is therefore not used. */
+  switched_off: string[];
   load_ms: number;
   prompt_tokens: number;
   prefill_ms: number;
@@ -176,20 +191,27 @@ impl Outpost {
     }
 
     /// Puts an installed model on the device: "auto", "gpu" or "cpu". `threads` are those on the processor, the engine's own
-    /// among them; as many as suit if not given.
+    /// among them; as many as suit if not given. Only one tab has the engine: `take_over` ends it in another one.
     pub fn load(
         &self,
         id: String,
         device: Option<String>,
         threads: Option<u32>,
+        take_over: Option<bool>,
     ) -> JsAdapterPromise {
         let device = device.as_deref().and_then(DeviceChoice::named);
         let load = Load {
             model: id,
             device: device.unwrap_or_default(),
             threads,
+            take_over: take_over.unwrap_or(false),
         };
         self.promise(load.into(), Array::new())
+    }
+
+    /// Compares an installed model with its manifest.
+    pub fn verify(&self, id: String) -> JsModelsPromise {
+        self.promise(Request::Verify { model: id }, Array::new())
     }
 
     /// Removes an installed model.
@@ -309,6 +331,15 @@ impl TokenStream {
                     Some(Event::Failed { message, remedy }) => {
                         return Err(error(&message, &remedy));
                     }
+                    Some(Event::InUse) => return to_js(Event::InUse),
+                    // What was handed out cannot be taken back.
+                    Some(Event::Restarted) => {
+                        answers.cancel();
+                        return Err(error(
+                            "The engine started again, and its answer is another one.",
+                            "Ask once more.",
+                        ));
+                    }
                     Some(_) => {}
                     None => return iteration(None),
                 }
@@ -351,6 +382,12 @@ fn to_js(event: Event) -> Result<JsValue, JsValue> {
         Event::KernelsBenched { times } => outpost_protocol::encode(&times),
         Event::Stats { stats } => outpost_protocol::encode(&stats),
         Event::Failed { message, remedy } => return Err(error(&message, &remedy)),
+        Event::InUse => {
+            return Err(error(
+                "The engine is at work in another tab of this page.",
+                "Close that tab, or take the engine over.",
+            ));
+        }
         Event::Cancelled => {
             return Err(error(
                 "This was stopped.",

@@ -1,20 +1,20 @@
 //! The only part of the page that speaks with the engine's Worker.
 //!
 //! The Worker starts with the first call. Every call has a number; its replies arrive as a stream that ends with one
-//! final event. Stopping is a message; a Worker that does not obey, or dies, is replaced by another one, which loads
-//! the model again.
+//! final event. Stopping is a message. A Worker that does not obey, dies, loses its device or says nothing any more is
+//! replaced by another one, which loads the model again and goes on with the answer that was being written.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
-use gloo::timers::callback::Timeout;
+use gloo::timers::callback::{Interval, Timeout};
 use js_sys::{Array, Object, Reflect};
 use outpost_protocol::{
-    ATTACHMENTS, Call, CallId, DeviceChoice, Event, ModelState, Reply, Request, TEXT, decode,
-    encode,
+    ATTACHMENTS, Call, CallId, DeviceChoice, Event, ModelState, Reply, Request, ShownTokens, TEXT,
+    decode, encode,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -23,6 +23,13 @@ use crate::trusted;
 
 /// How long a call may go on after it was told to stop.
 const PATIENCE_MS: u32 = 10_000;
+
+/// How often it is looked whether the Worker lives.
+const WATCH_MS: u32 = 5_000;
+
+/// How long it may say nothing while it is asked whether it lives. On a slow processor one layer of the image encoder can
+/// take a minute, and nothing is heard in between.
+const SILENCE_MS: u32 = 300_000;
 
 type Observer = Rc<dyn Fn(&Event)>;
 
@@ -34,7 +41,7 @@ pub struct Client(Rc<Inner>);
 struct Inner {
     worker: RefCell<Option<Running>>,
     next_id: Cell<CallId>,
-    calls: RefCell<HashMap<CallId, UnboundedSender<Event>>>,
+    calls: RefCell<BTreeMap<CallId, Pending>>,
     observer: RefCell<Option<Observer>>,
     /// Calls that load a model.
     loading: RefCell<HashMap<CallId, Load>>,
@@ -42,6 +49,22 @@ struct Inner {
     loaded: RefCell<Option<Load>>,
     /// Whether the present Worker replaces one that failed, and has not finished an answer yet.
     failed_before: Cell<bool>,
+    /// For how long the present Worker has said nothing, while this page was awake.
+    silent_ms: Cell<u32>,
+}
+
+/// A call that has not ended.
+struct Pending {
+    events: UnboundedSender<Event>,
+    /// How to go on with it in another Worker; `None` for what cannot go on, or is not wanted any more.
+    question: Option<Question>,
+}
+
+/// What the model was asked, and what it has answered so far.
+struct Question {
+    request: Request,
+    attachments: Array,
+    answer: ShownTokens,
 }
 
 /// Which model is loaded, and how.
@@ -53,17 +76,23 @@ pub struct Load {
     pub device: DeviceChoice,
     /// Threads on the processor; `None`: as many as suit.
     pub threads: Option<u32>,
+    /// Whether the engine is taken away from another tab that has it.
+    pub take_over: bool,
 }
 
 /// A Worker and the closures that it calls.
 struct Running {
     worker: Worker,
+    _watch: Interval,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
     _on_error: Closure<dyn FnMut(web_sys::Event)>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // What it has said already must not reach closures that are gone.
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
         self.worker.terminate();
     }
 }
@@ -87,23 +116,32 @@ impl Client {
         let id = self.0.next_id.get().wrapping_add(1);
         self.0.next_id.set(id);
         let (sender, events) = unbounded();
-        self.0.calls.borrow_mut().insert(id, sender);
+        let pending = Pending {
+            events: sender,
+            question: matches!(request, Request::Generate { .. }).then(|| Question {
+                request: request.clone(),
+                attachments: attachments.clone(),
+                answer: ShownTokens::default(),
+            }),
+        };
+        self.0.calls.borrow_mut().insert(id, pending);
         if let Request::Load {
             model,
             device,
             threads,
+            take_over: _,
         } = &request
         {
             let load = Load {
                 model: model.clone(),
                 device: *device,
                 threads: *threads,
+                take_over: false,
             };
             self.0.loading.borrow_mut().insert(id, load);
         }
         if let Err(error) = self.post(&Call { id, request }, attachments) {
-            let message = format!("The engine could not be asked: {}.", text_of(&error));
-            self.deliver(id, Event::failed(message, "Load the page again."));
+            self.deliver(id, not_asked(&error));
         }
         Answers {
             client: self.clone(),
@@ -125,8 +163,9 @@ impl Client {
 
     /// Stops a call; one that does not obey in time is ended with its Worker.
     pub fn cancel(&self, call: CallId) {
-        if !self.0.calls.borrow().contains_key(&call) {
-            return;
+        match self.0.calls.borrow_mut().get_mut(&call) {
+            Some(pending) => pending.question = None,
+            None => return,
         }
         let _done = self.call(Request::Cancel { call }, &Array::new());
         let client = self.clone();
@@ -181,16 +220,39 @@ impl Client {
                 );
             }
         });
+        self.0.silent_ms.set(0);
+        let client = Rc::downgrade(&self.0);
+        let watch = Interval::new(WATCH_MS, move || {
+            if let Some(inner) = client.upgrade() {
+                Client(inner).watch();
+            }
+        });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         Ok(Running {
             worker,
+            _watch: watch,
             _on_message: on_message,
             _on_error: on_error,
         })
     }
 
+    /// Asks a Worker that should be at work and says nothing whether it lives, and ends it if it does not answer. Time in
+    /// which the browser lets this page sleep does not count, because then nothing calls this.
+    fn watch(&self) {
+        let silent_ms = self.0.silent_ms.get().saturating_add(WATCH_MS);
+        self.0.silent_ms.set(silent_ms);
+        if self.0.calls.borrow().is_empty() {
+            self.0.silent_ms.set(0);
+        } else if silent_ms > SILENCE_MS {
+            self.failed("it says nothing any more");
+        } else if silent_ms == 2 * WATCH_MS {
+            let _answer = self.call(Request::Ping, &Array::new());
+        }
+    }
+
     fn receive(&self, data: &JsValue) {
+        self.0.silent_ms.set(0);
         let text = Reflect::get(data, &TEXT.into())
             .ok()
             .and_then(|text| text.as_string());
@@ -203,6 +265,10 @@ impl Client {
                 id: None,
                 event: Event::Failed { message, .. },
             })) => self.failed(&message),
+            Some(Ok(Reply {
+                id: None,
+                event: Event::InUse,
+            })) => self.taken_over(),
             other => web_sys::console::warn_1(&format!("not understood: {other:?}").into()),
         }
     }
@@ -217,24 +283,45 @@ impl Client {
         {
             *self.0.loaded.borrow_mut() = Some(load);
         }
-        self.tell(&event);
-        let sender = match event.is_final() {
-            true => self.0.calls.borrow_mut().remove(&id),
-            false => self.0.calls.borrow().get(&id).cloned(),
-        };
-        if let Some(sender) = sender {
-            // Nobody may be listening any more, which is fine.
-            let _ = sender.unbounded_send(event);
+        for event in self.shown(id, event) {
+            self.tell(&event);
+            let sender = match event.is_final() {
+                true => self
+                    .0
+                    .calls
+                    .borrow_mut()
+                    .remove(&id)
+                    .map(|call| call.events),
+                false => self
+                    .0
+                    .calls
+                    .borrow()
+                    .get(&id)
+                    .map(|call| call.events.clone()),
+            };
+            if let Some(sender) = sender {
+                // Nobody may be listening any more, which is fine.
+                let _ = sender.unbounded_send(event);
+            }
         }
     }
 
-    /// The Worker died. Its calls fail; it starts again once by itself, and again when something is asked.
+    /// What of an event its caller has not seen before.
+    fn shown(&self, id: CallId, event: Event) -> Vec<Event> {
+        let mut calls = self.0.calls.borrow_mut();
+        match calls.get_mut(&id).and_then(|call| call.question.as_mut()) {
+            Some(question) => question.answer.to_show(event),
+            None => vec![event],
+        }
+    }
+
+    /// The Worker died. It starts again once by itself, and goes on with the answer; the second time its calls fail.
     fn failed(&self, detail: &str) {
         let detail = detail.trim_start_matches("Uncaught ");
         let was_ready = self.0.loaded.borrow().is_some();
         let again = was_ready && !self.0.failed_before.replace(true);
         let remedy = match (was_ready, again) {
-            (true, true) => "It starts again by itself. Then send your question once more.",
+            (true, true) => "It starts again by itself. Then try once more.",
             (true, false) => "Load the page again. If that does not help, choose a smaller model.",
             (false, _) => {
                 "Check the connection and try again. If that does not help, update this browser."
@@ -246,21 +333,67 @@ impl Client {
         );
     }
 
-    /// Ends the Worker and all calls; the next call starts another one. `again` loads the model anew at once.
-    fn replace_worker(&self, ending: &Event, again: bool) {
+    /// Another tab has the engine now. The memory of this one's Worker is wanted there.
+    fn taken_over(&self) {
+        self.0.loaded.borrow_mut().take();
+        self.end_worker(&Event::InUse, |_| false);
+        self.tell(&Event::State {
+            model: None,
+            state: ModelState::Absent,
+        });
+        self.tell(&Event::InUse);
+    }
+
+    /// Ends the Worker, and with `ending` those of its calls that cannot go on -> the others.
+    fn end_worker(&self, ending: &Event, goes_on: impl Fn(&Pending) -> bool) -> Vec<CallId> {
         *self.0.worker.borrow_mut() = None;
-        let ids: Vec<CallId> = self.0.calls.borrow().keys().copied().collect();
-        for id in ids {
+        let (kept, ended): (Vec<CallId>, Vec<CallId>) = {
+            let calls = self.0.calls.borrow();
+            calls
+                .keys()
+                .partition(|id| calls.get(id).is_some_and(&goes_on))
+        };
+        for id in ended {
             self.deliver(id, ending.clone());
         }
-        match self.0.loaded.borrow_mut().take() {
-            Some(load) if again => {
-                let _events = self.call(load.into(), &Array::new());
-            }
-            _ => self.tell(&Event::State {
+        kept
+    }
+
+    /// Ends the Worker and its calls; the next call starts another one. `again` loads the model anew at once, and goes on
+    /// with what can go on.
+    fn replace_worker(&self, ending: &Event, again: bool) {
+        let load = self.0.loaded.borrow_mut().take().filter(|_| again);
+        let kept = self.end_worker(ending, |call| load.is_some() && call.question.is_some());
+        let Some(load) = load else {
+            return self.tell(&Event::State {
                 model: None,
                 state: ModelState::Error,
-            }),
+            });
+        };
+        // The Worker that was ended may keep its right to compute for seconds, and it was this page's.
+        let load = Load {
+            take_over: true,
+            ..load
+        };
+        let _events = self.call(load.into(), &Array::new());
+        for id in kept {
+            self.ask_again(id);
+        }
+    }
+
+    /// Asks the present Worker what was asked of the last one.
+    fn ask_again(&self, id: CallId) {
+        let (call, attachments) = {
+            let mut calls = self.0.calls.borrow_mut();
+            let Some(question) = calls.get_mut(&id).and_then(|call| call.question.as_mut()) else {
+                return;
+            };
+            question.answer.begin_again();
+            let request = question.request.clone();
+            (Call { id, request }, question.attachments.clone())
+        };
+        if let Err(error) = self.post(&call, &attachments) {
+            self.deliver(id, not_asked(&error));
         }
     }
 
@@ -278,6 +411,7 @@ impl From<Load> for Request {
             model: load.model,
             device: load.device,
             threads: load.threads,
+            take_over: load.take_over,
         }
     }
 }
@@ -312,6 +446,11 @@ impl Answers {
     pub fn cancel(&self) {
         self.client.cancel(self.id);
     }
+}
+
+fn not_asked(error: &JsValue) -> Event {
+    let message = format!("The engine could not be asked: {}.", text_of(error));
+    Event::failed(message, "Load the page again.")
 }
 
 /// What an exception says.

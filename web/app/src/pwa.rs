@@ -1,12 +1,14 @@
 //! The installed application: offline copy, updates with the person's word, home screen.
 
+use std::cell::Cell;
+
 use gloo::events::EventListener;
 use js_sys::{Function, Promise, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ServiceWorkerContainer, ServiceWorkerRegistration};
+use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
 use crate::state::App;
 use crate::trusted;
@@ -18,11 +20,19 @@ thread_local! {
 /// What the service worker waits to be told.
 const ACTIVATE: &str = "activate";
 
+/// What it answers while a page of this address holds [`BUSY_LOCK`].
+const BUSY: &str = "busy";
+
+/// A Web Lock that all pages of this address share while they do what a reload would break off.
+const BUSY_LOCK: &str = "outpost-busy";
+
 /// Registers the service worker and listens for what browsers tell installed applications.
 pub fn begin(app: App) {
     listen_for_install_offer(app);
+    hold_lock_while_busy(app);
     let Some(container) = container() else { return };
     reload_after_update(&container);
+    say_why_not(app, &container);
     spawn_local(async move {
         match register(&container).await {
             Ok(registration) => watch(app, &container, registration),
@@ -44,6 +54,11 @@ pub fn update() {
             let _ = waiting.post_message(&ACTIVATE.into());
         }
     });
+}
+
+/// Whether something goes on that loading the page again would break off.
+pub fn is_busy(app: App) -> bool {
+    app.answering.get().is_some() || app.stoppable.get().is_some()
 }
 
 /// Shows the browser's own dialog that puts the page on the home screen.
@@ -100,15 +115,59 @@ fn watch(app: App, container: &ServiceWorkerContainer, registration: ServiceWork
     EventListener::new(&registration, "updatefound", move |_| follow(&found)).forget();
 }
 
-/// A page that was controlled and changes hands has been updated on request. A first visit only gets its controller.
+/// A page that changes hands has been updated on request, in this tab or another one; its files are of the version before.
+/// The first time is none where nothing had taken the page in hand yet.
 fn reload_after_update(container: &ServiceWorkerContainer) {
-    if container.controller().is_none() {
-        return;
-    }
-    EventListener::once(container, "controllerchange", |_| {
-        let _ = window().location().reload();
+    let first_visit = Cell::new(container.controller().is_none());
+    EventListener::new(container, "controllerchange", move |_| {
+        if !first_visit.replace(false) {
+            let _ = window().location().reload();
+        }
     })
     .forget();
+}
+
+/// The service worker does not take over while another tab is busy.
+fn say_why_not(app: App, container: &ServiceWorkerContainer) {
+    EventListener::new(container, "message", move |event| {
+        let data = event
+            .dyn_ref::<MessageEvent>()
+            .and_then(|event| event.data().as_string());
+        if data.as_deref() == Some(BUSY) {
+            app.fail(
+                "Outpost is at work in another tab, which the newer version would break off.",
+                "Wait until it has finished there, then try again.",
+            );
+        }
+    })
+    .forget();
+}
+
+fn hold_lock_while_busy(app: App) {
+    let busy = Memo::new(move |_| is_busy(app));
+    let release = StoredValue::new_local(None::<Function>);
+    Effect::new(move |_| {
+        let held = release.try_update_value(Option::take).flatten();
+        if let Some(held) = held {
+            let _ = held.call0(&JsValue::UNDEFINED);
+        }
+        if busy.get() {
+            release.set_value(hold_lock().ok());
+        }
+    });
+}
+
+/// Takes [`BUSY_LOCK`] beside other pages that hold it -> what gives it back.
+fn hold_lock() -> Result<Function, JsValue> {
+    let locks = Reflect::get(&window().navigator(), &"locks".into())?;
+    let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+    let mut release = JsValue::UNDEFINED;
+    let held = Promise::new(&mut |resolve, _| release = resolve.into());
+    let options = js_sys::Object::new();
+    Reflect::set(&options, &"mode".into(), &"shared".into())?;
+    let keep = Closure::once_into_js(move |_: JsValue| held);
+    request.call3(&locks, &BUSY_LOCK.into(), &options, &keep)?;
+    release.dyn_into()
 }
 
 fn listen_for_install_offer(app: App) {

@@ -169,6 +169,10 @@ pub struct App {
     pub model: RwSignal<Option<ModelInfo>>,
     /// How far it is.
     pub state: RwSignal<ModelState>,
+    /// Whether another tab has the engine.
+    pub in_use: RwSignal<bool>,
+    /// The model that was checked last, and whether it is whole.
+    pub verified: RwSignal<Option<(String, bool)>>,
     /// Everything installed.
     pub models: RwSignal<Vec<ModelInfo>>,
     /// Where models are to compute.
@@ -223,6 +227,8 @@ impl App {
             starting: RwSignal::new(false),
             model: RwSignal::new(None),
             state: RwSignal::new(ModelState::Absent),
+            in_use: RwSignal::new(false),
+            verified: RwSignal::new(None),
             models: RwSignal::new(Vec::new()),
             device: RwSignal::new(DeviceChoice::Auto),
             work: RwSignal::new(None),

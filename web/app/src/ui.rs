@@ -34,7 +34,7 @@ pub fn mount(app: App, client: &Client) {
     let shared = StoredValue::new_local(client.clone());
     fill("slot-status", move || header::status(app));
     fill("slot-commands", move || header::commands(app, shared));
-    fill("slot-notices", move || notices::notices(app));
+    fill("slot-notices", move || notices::notices(app, shared));
     fill("slot-conversation", move || {
         conversation::conversation(app, shared)
     });

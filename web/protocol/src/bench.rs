@@ -54,6 +54,8 @@ pub struct BenchReport {
     pub decode_ms: f64,
     /// Written tokens a second.
     pub decode_tok_s: f64,
+    /// What the GPU was found to compute wrongly, and what is therefore not used; for people.
+    pub switched_off: Vec<String>,
     /// Bytes of weights on the device.
     pub weight_bytes: Option<u64>,
     /// Weight bytes that the device reads for each token.

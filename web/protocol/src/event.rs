@@ -49,6 +49,8 @@ pub enum Event {
         /// How long that took.
         load_ms: f64,
     },
+    /// Another tab of this address has the engine, or has taken it over. Final; with no call's id, this Worker is at its end.
+    InUse,
     /// The next piece of the answer.
     Token {
         /// Its id in the vocabulary.
@@ -58,6 +60,8 @@ pub enum Event {
         /// Whether it belongs to the model's reasoning instead of its answer.
         thought: bool,
     },
+    /// The answer begins anew: what was written of it holds no more, and is written again.
+    Restarted,
     /// The answer is complete, or was stopped. Final.
     Finished {
         /// Why it ended.
@@ -100,7 +104,7 @@ impl Event {
     pub fn is_final(&self) -> bool {
         !matches!(
             self,
-            Self::State { .. } | Self::Progress { .. } | Self::Token { .. }
+            Self::State { .. } | Self::Progress { .. } | Self::Token { .. } | Self::Restarted
         )
     }
 

@@ -11,11 +11,13 @@ mod event;
 pub mod format;
 mod model;
 mod request;
+mod resume;
 
 pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, ProductShape, ProductTime};
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
-pub use model::{Adapter, DeviceKind, ModelInfo, ModelState, Stats};
+pub use model::{Adapter, DeviceKind, ModelInfo, ModelState, ModelStatus, Stats};
 pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
+pub use resume::ShownTokens;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -80,6 +82,7 @@ mod tests {
             adapter: "x".into(),
             device: DeviceKind::Gpu,
             threads: 1,
+            switched_off: vec!["products in tiles of 8".into()],
             load_ms: 3.0,
             prompt_tokens: 128,
             prefill_ms: 0.5,
@@ -135,6 +138,7 @@ mod tests {
                 model: DEMO_MODEL.into(),
                 device: DeviceChoice::Cpu,
                 threads: Some(4),
+                take_over: true,
             },
             generate,
             Request::Bench {
@@ -168,6 +172,10 @@ mod tests {
             bytes: 1,
             vision: true,
             notice: None,
+            source: "m.gguf".into(),
+            status: ModelStatus::Damaged {
+                missing: vec!["text-00001-of-00002.bin".into()],
+            },
         };
         let figures = Figures {
             prompt_tokens: 1,
@@ -241,6 +249,7 @@ mod tests {
             "adapter",
             "device",
             "threads",
+            "switched_off",
             "load_ms",
             "prompt_tokens",
             "prefill_ms",
@@ -270,6 +279,7 @@ mod tests {
             model: "m".into(),
             device: DeviceChoice::Auto,
             threads: None,
+            take_over: false,
         };
         assert_eq!(decode::<Call>(text).unwrap().request, request);
     }

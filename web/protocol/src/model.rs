@@ -15,6 +15,30 @@ pub struct ModelInfo {
     pub vision: bool,
     /// What its maker wants to be said wherever it is used.
     pub notice: Option<String>,
+    /// Where it came from: an address, or names of files.
+    pub source: String,
+    /// Whether it can be used.
+    pub status: ModelStatus,
+}
+
+/// Whether a model can be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum ModelStatus {
+    /// All of it is there.
+    Installed,
+    /// Its installation was broken off, and can go on.
+    Unfinished {
+        /// Bytes that are there.
+        done_bytes: u64,
+        /// Bytes of all of it; 0 while nobody knows.
+        total_bytes: u64,
+    },
+    /// Parts of it are gone, or no longer what they were.
+    Damaged {
+        /// Their names.
+        missing: Vec<String>,
+    },
 }
 
 /// How far a model is.

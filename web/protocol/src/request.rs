@@ -23,7 +23,7 @@ pub enum Request {
         /// Where its manifest lies, relative to the page or absolute.
         manifest_url: String,
     },
-    /// Put an installed model on the device. Ends with `Loaded`.
+    /// Put an installed model on the device. Ends with `Loaded`, or with `InUse` if another tab has the engine.
     Load {
         /// Id of the model.
         model: String,
@@ -31,6 +31,9 @@ pub enum Request {
         device: DeviceChoice,
         /// Threads on the processor, the engine's own among them; `None`: as many as suit.
         threads: Option<u32>,
+        /// Whether to take the engine away from another tab that has it.
+        #[serde(default)]
+        take_over: bool,
     },
     /// Answer a conversation, streaming `Token`s. Ends with `Finished`.
     Generate {
@@ -55,6 +58,8 @@ pub enum Request {
         /// Where to compute.
         device: DeviceChoice,
     },
+    /// Say something, at once and whatever else is being done. Ends with `Done`.
+    Ping,
     /// Stop another call, which then ends with `Cancelled` or `Finished`. Ends with `Done`.
     Cancel {
         /// Which call.
@@ -62,6 +67,11 @@ pub enum Request {
     },
     /// Remove an installed model. Ends with `Models`.
     Delete {
+        /// Id of the model.
+        model: String,
+    },
+    /// Read an installed model again and compare it with its manifest. Ends with `Models`.
+    Verify {
         /// Id of the model.
         model: String,
     },

@@ -1,7 +1,7 @@
 //! Receives calls, works on them one after the other, and answers.
 //!
-//! There is one engine, so there is one queue. Only `Cancel` is looked at on arrival: it marks another call, whose work
-//! looks for the mark between any two pieces.
+//! There is one engine, so there is one queue. Only two requests are looked at on arrival: `Cancel` marks another call,
+//! whose work looks for the mark between any two pieces, and `Ping` shows that this Worker lives.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -67,6 +67,14 @@ pub fn receive(message: &JsValue) {
     DESK.with(|desk| desk.take(call, attachments));
 }
 
+/// Tells the page that another tab has taken over: this Worker is of no use any more, and its memory is wanted there.
+pub fn leave() {
+    post(&Reply {
+        id: None,
+        event: Event::InUse,
+    });
+}
+
 impl Desk {
     fn open() -> Self {
         let (queue, calls) = unbounded();
@@ -78,8 +86,10 @@ impl Desk {
     }
 
     fn take(&self, call: Call, attachments: Array) {
-        if let Request::Cancel { call: other } = call.request {
-            if let Some(mark) = self.marks.borrow().get(&other) {
+        if let Request::Cancel { .. } | Request::Ping = call.request {
+            if let Request::Cancel { call: other } = call.request
+                && let Some(mark) = self.marks.borrow().get(&other)
+            {
                 mark.set(true);
             }
             return post(&Reply {
@@ -116,15 +126,15 @@ async fn work(mut calls: UnboundedReceiver<(Task, Request, Array)>) {
             true => Err(Problem::Cancelled),
             false => host.handle(&task, request, attachments).await,
         };
-        let is_lost = outcome == Err(Problem::DeviceLost);
-        task.send(outcome.unwrap_or_else(Problem::into_event));
         DESK.with(|desk| desk.marks.borrow_mut().remove(&task.id));
-        if is_lost {
-            // wgpu opens a device once in a module's life: only another Worker can have another device.
-            post(&Reply {
+        match outcome {
+            // wgpu opens a device once in a module's life: only another Worker can have another device, and goes on there
+            // with what can go on.
+            Err(Problem::DeviceLost) => post(&Reply {
                 id: None,
                 event: Event::failed("the graphics processor was lost", ""),
-            });
+            }),
+            outcome => task.send(outcome.unwrap_or_else(Problem::into_event)),
         }
     }
 }

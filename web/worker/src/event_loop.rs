@@ -1,5 +1,8 @@
 //! The Worker's event loop: time, waiting, and letting messages in.
 
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
 use js_sys::{Function, Promise, Reflect};
 use outpost_engine::ports::Clock;
 use wasm_bindgen::prelude::*;
@@ -31,15 +34,36 @@ pub async fn let_messages_in() {
 
 /// Waits.
 pub async fn sleep_ms(milliseconds: i32) {
-    let promise = Promise::new(&mut |resolve: Function, _| {
-        if scope()
-            .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds)
-            .is_err()
-        {
+    let mut timer = Timer(None);
+    let promise = Promise::new(&mut |resolve: Function, _| match scope()
+        .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds)
+    {
+        Ok(id) => timer.0 = Some(id),
+        Err(_) => {
             let _ = resolve.call0(&JsValue::NULL);
         }
     });
     let _ = JsFuture::from(promise).await;
+}
+
+/// A timer, which nobody waits for any more when this is dropped.
+struct Timer(Option<i32>);
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            scope().clear_timeout_with_handle(id);
+        }
+    }
+}
+
+/// Waits for `work`, but not longer than so many milliseconds -> what it gave, or `None`.
+pub async fn at_most_ms<T>(milliseconds: i32, work: impl Future<Output = T>) -> Option<T> {
+    let (work, end) = (pin!(work), pin!(sleep_ms(milliseconds)));
+    match select(work, end).await {
+        Either::Left((outcome, _)) => Some(outcome),
+        Either::Right(_) => None,
+    }
 }
 
 /// The browser's monotonic clock.

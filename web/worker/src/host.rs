@@ -17,8 +17,9 @@ use outpost_protocol::{Adapter, Event, ModelState, Request, Stage, Unit};
 use wasm_bindgen::JsCast;
 use web_sys::Blob;
 
-use crate::desk::{LoadProgress, Task};
+use crate::desk::{self, LoadProgress, Task};
 use crate::event_loop::{BrowserClock, heap_bytes};
+use crate::lease::Lease;
 use crate::models::Models;
 use crate::problem::{Problem, Result};
 use crate::{gpu, helpers, install, measure, sources};
@@ -31,6 +32,7 @@ const MAX_PICTURE_BYTES: u64 = 64 << 20;
 pub struct Host {
     adapter: Option<Adapter>,
     loaded: Option<Loaded>,
+    lease: Option<Lease>,
 }
 
 /// A model on its device.
@@ -76,7 +78,12 @@ impl Host {
                 model,
                 device,
                 threads,
+                take_over,
             } => {
+                if !self.may_compute(take_over).await {
+                    task.state(None, ModelState::Absent);
+                    return Ok(Event::InUse);
+                }
                 let loaded = self.load(task, &model, device, threads).await;
                 if loaded.is_err() {
                     self.restate(task, ModelState::Error);
@@ -100,12 +107,21 @@ impl Host {
                 let times = measure::products(task, &shapes, choice).await?;
                 Ok(Event::KernelsBenched { times })
             }
+            Request::Verify { model } => {
+                let models = Models::open().await?;
+                let outcome = models.verify(task, &model).await;
+                self.restate(task, ModelState::Absent);
+                outcome?;
+                Ok(Event::Models {
+                    models: models.list().await?,
+                })
+            }
             Request::Delete { model } => self.delete(task, &model).await,
             Request::Stats => Ok(Event::Stats {
                 stats: self.stats(),
             }),
             // Looked at on arrival.
-            Request::Cancel { .. } => Ok(Event::Done),
+            Request::Cancel { .. } | Request::Ping => Ok(Event::Done),
         }
     }
 
@@ -114,6 +130,14 @@ impl Host {
             Some(adapter) => adapter.clone(),
             None => self.adapter.insert(gpu::probe().await).clone(),
         }
+    }
+
+    /// Whether no other tab computes; from then on none does.
+    async fn may_compute(&mut self, by_force: bool) -> bool {
+        if self.lease.is_none() {
+            self.lease = Lease::take(by_force, desk::leave).await;
+        }
+        self.lease.is_some()
     }
 
     /// An installation changes nothing about the model in use.
@@ -144,9 +168,9 @@ impl Host {
         let choice = gpu::choose(device, &probed)?;
         self.release(id);
         let models = Models::open().await?;
-        let manifest = models.manifest(id).await?;
+        let (folder, manifest) = models.manifest(id).await?;
         let text = models
-            .shards(&manifest, FileRole::Text)
+            .shards(&folder, &manifest, FileRole::Text)
             .await?
             .ok_or_else(|| {
                 Problem::new(
@@ -155,7 +179,7 @@ impl Host {
                 )
             })?;
         let text = ShardSet::open(&manifest, FileRole::Text, text)?;
-        let vision = match models.shards(&manifest, FileRole::Vision).await? {
+        let vision = match models.shards(&folder, &manifest, FileRole::Vision).await? {
             Some(shards) => Some(ShardSet::open(&manifest, FileRole::Vision, shards)?),
             None => None,
         };
@@ -271,6 +295,7 @@ impl Host {
     async fn delete(&mut self, task: &Task, id: &str) -> Result<Event> {
         let models = Models::open().await?;
         if self.release(id) {
+            self.lease = None;
             task.state(None, ModelState::Absent);
         }
         models.delete(id).await?;

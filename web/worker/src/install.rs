@@ -12,9 +12,6 @@ use web_sys::StorageEstimate;
 use crate::event_loop::scope;
 use crate::problem::{Problem, Result};
 
-/// Bytes that are copied at once.
-const PIECE_BYTES: u64 = 1 << 20;
-
 /// Fails early where the browser says that `needed` bytes do not fit. What it says is an estimate, so writing may still
 /// fail later.
 async fn check_space(needed: u64) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! `desk` receives calls and works on them one after the other. `models` keeps models in OPFS, which `opfs` reaches;
 //! `install` brings them there from files or from the network; `host` holds the loaded engine and answers; `measure`
-//! says how fast it is; `helpers` are threads beside this one.
+//! says how fast it is; `helpers` are threads beside this one; `lease` keeps tabs from computing side by side.
 //!
 //! Invariants: weights pass through in pieces and never lie whole in this module's memory. After a model is installed,
 //! nothing here touches the network.
@@ -13,6 +13,7 @@ mod gpu;
 pub mod helpers;
 mod host;
 mod install;
+mod lease;
 mod measure;
 mod models;
 mod opfs;

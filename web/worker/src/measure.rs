@@ -84,6 +84,7 @@ pub async fn bench(
         adapter: adapter.name,
         device: adapter.kind,
         threads: u32::try_from(stats.threads).unwrap_or(u32::MAX),
+        switched_off: stats.switched_off.clone(),
         load_ms: *load_ms,
         prompt_tokens: count(measured.prompt_tokens),
         prefill_ms: measured.prefill_ms,

@@ -1,33 +1,28 @@
-//! Installed models: one folder each in OPFS, named by the model's id, with its shards and a manifest.
+//! The models on this device: a library on OPFS, open while something is done with it.
 //!
-//! The manifest is written last and removed first, so a folder that has one is complete.
+//! It is opened anew for each call, because an open one keeps other tabs from seeing theirs.
 
-use outpost_engine::weights::limits::MAX_JSON_BYTES;
-use outpost_engine::weights::shards::{Manifest, ManifestFile, Role};
-use outpost_protocol::ModelInfo;
+use outpost_engine::weights::shards::{Manifest, Role};
+use outpost_protocol::{ModelInfo, ModelStatus, Stage, Unit};
+use outpost_store::{Library, Model, Status, Stopped, Watch};
 
-use crate::opfs::Folder;
+use crate::desk::Task;
+use crate::opfs::{Folder, FolderDisk};
 use crate::problem::{Problem, Result};
 use crate::sources::HandleSource;
 
 /// The folder of all models.
 const MODELS: &str = "models";
-/// The document that makes a folder a model.
-const MANIFEST: &str = "manifest.json";
-/// What is being copied, before its id is known. No id has this form.
-const INCOMING: &str = "incoming.partial";
 
-/// The models of this origin.
-#[derive(Debug, Clone)]
-pub struct Models {
-    folder: Folder,
-}
+/// The library of this origin's models.
+#[derive(Debug)]
+pub struct Models(pub Library<FolderDisk>);
 
 impl Models {
     /// Opens the origin's models.
     ///
     /// # Errors
-    /// What storage refuses.
+    /// What storage refuses, and another tab that changes them.
     pub async fn open() -> Result<Self> {
         Self::open_in(&Folder::root().await?).await
     }
@@ -35,168 +30,149 @@ impl Models {
     /// Opens models kept below another folder.
     ///
     /// # Errors
-    /// What storage refuses.
+    /// As [`open`](Self::open).
     pub async fn open_in(parent: &Folder) -> Result<Self> {
-        Ok(Self {
-            folder: parent.folder(MODELS).await?,
-        })
+        let folder = parent.folder(MODELS).await.map_err(Problem::from)?;
+        let (library, found) = Library::open(FolderDisk(folder), false).await?;
+        for gone in found.gone {
+            log::warn!("{}: files are gone: {:?}", gone.name, gone.files);
+        }
+        if found.to_adopt_bytes > 0 {
+            library.adopt(now_ms(), &mut ()).await?;
+        }
+        library.clean_up().await?;
+        Ok(Self(library))
     }
 
-    /// Every complete model, ordered by id.
+    /// Every model, finished or not, ordered by id.
     ///
     /// # Errors
     /// What storage refuses.
     pub async fn list(&self) -> Result<Vec<ModelInfo>> {
         let mut models = Vec::new();
-        for id in self.folder.names().await? {
-            // A manifest that cannot be read is no model; adding the model again replaces it.
-            if let Ok(manifest) = self.manifest(&id).await {
-                models.push(info(&manifest));
-            }
+        for model in self.0.list() {
+            models.push(self.info(model).await);
         }
+        models.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(models)
     }
 
-    /// The manifest of a complete model, checked.
-    ///
-    /// # Errors
-    /// No such model, and a manifest that is damaged.
-    pub async fn manifest(&self, id: &str) -> Result<Manifest> {
-        let absent = || {
-            let message = format!("The model \u{201c}{id}\u{201d} is not on this device.");
-            Problem::new(message, "Add it, or choose another one.")
-        };
-        if !is_id(id) {
-            return Err(absent());
+    /// What the page is told of a model.
+    pub async fn info(&self, model: Model) -> ModelInfo {
+        // One that cannot be read is damaged, which its status says.
+        let manifest = self.0.manifest(&model.folder).await.ok();
+        let notice = manifest.as_ref().map(|manifest| manifest.notice.clone());
+        ModelInfo {
+            id: model.id.unwrap_or(model.folder),
+            name: model.name,
+            bytes: model.bytes,
+            vision: manifest.is_some_and(|manifest| manifest.file(Role::Vision).is_some()),
+            notice: notice.filter(|notice| !notice.is_empty()),
+            source: model.source,
+            status: match model.status {
+                Status::Installed => ModelStatus::Installed,
+                Status::Unfinished {
+                    done_bytes,
+                    total_bytes,
+                } => ModelStatus::Unfinished {
+                    done_bytes,
+                    total_bytes,
+                },
+                Status::Damaged { missing } => ModelStatus::Damaged { missing },
+            },
         }
-        let folder = self.folder.existing_folder(id).await?.ok_or_else(absent)?;
-        let json = folder
-            .read(MANIFEST, MAX_JSON_BYTES)
-            .await?
-            .ok_or_else(absent)?;
-        Ok(Manifest::from_json(&json)?)
     }
 
-    /// The shards of a model's file with this role, in order, each as long as the manifest says. `None` if it has none.
+    /// The folder and the manifest of an installed model.
+    ///
+    /// # Errors
+    /// No such model, and one that is damaged.
+    pub async fn manifest(&self, id: &str) -> Result<(String, Manifest)> {
+        let model = self.0.installed(id).ok_or_else(|| absent(id))?;
+        let manifest = self.0.manifest(&model.folder).await?;
+        match model.status {
+            Status::Damaged { missing } => Err(Problem::new(
+                format!(
+                    "Of the model \u{201c}{}\u{201d} {} missing or damaged: {}.",
+                    model.name,
+                    if missing.len() == 1 {
+                        "a part is"
+                    } else {
+                        "parts are"
+                    },
+                    missing.join(", ")
+                ),
+                "Add it again: what is whole is kept.",
+            )),
+            _ => Ok((model.folder, manifest)),
+        }
+    }
+
+    /// The shards of a model's file with this role, in order. `None` if it has none.
     ///
     /// # Errors
     /// A shard that is missing or has another length.
     pub async fn shards(
         &self,
+        folder: &str,
         manifest: &Manifest,
         role: Role,
     ) -> Result<Option<Vec<HandleSource>>> {
         let Some(file) = manifest.file(role) else {
             return Ok(None);
         };
-        let folder = self.folder.folder(&manifest.id).await?;
         let mut sources = Vec::new();
         for shard in &file.shards {
-            let broken = |what: &str| {
-                let message = format!(
-                    "The part {} of \u{201c}{}\u{201d} {what}.",
-                    shard.name, manifest.name
-                );
-                Problem::new(message, "Remove the model and add it again.")
-            };
-            let handle = folder
-                .open(&shard.name)
-                .await?
-                .ok_or_else(|| broken("is missing"))?;
-            if handle.bytes()? != shard.bytes {
-                return Err(broken("has not its full length"));
-            }
+            let handle = self.0.read(folder, &shard.name).await?;
             sources.push(HandleSource::new(handle)?);
         }
         Ok(Some(sources))
     }
 
-    /// Removes a model, its manifest first.
+    /// Compares all of a model with its manifest. What is wrong makes it a damaged one.
     ///
     /// # Errors
-    /// What storage refuses.
-    pub async fn delete(&self, id: &str) -> Result<()> {
-        if is_id(id)
-            && let Some(folder) = self.folder.existing_folder(id).await?
-        {
-            folder.remove(MANIFEST).await?;
-            self.folder.remove(id).await?;
+    /// No such model, and what storage refuses.
+    pub async fn verify(&self, task: &Task, id: &str) -> Result<()> {
+        let model = self.0.installed(id).ok_or_else(|| absent(id))?;
+        let wrong = self.0.verify(&model.folder, &mut Verifying(task)).await?;
+        if !wrong.is_empty() {
+            log::warn!("{}: damaged or missing: {wrong:?}", model.name);
         }
         Ok(())
     }
 
-    /// The folder of a model that is being installed, with whatever an earlier attempt left in it.
+    /// Removes a model, or what there is of one, by its id. What is not there is fine.
     ///
     /// # Errors
     /// What storage refuses.
-    pub async fn unfinished(&self, id: &str) -> Result<Folder> {
-        let folder = self.folder.folder(id).await?;
-        folder.remove(MANIFEST).await?;
-        Ok(folder)
-    }
-
-    /// An empty folder for a model whose id is not known yet.
-    ///
-    /// # Errors
-    /// What storage refuses, and another tab that is copying a model.
-    pub async fn incoming(&self) -> Result<Folder> {
-        self.folder.remove(INCOMING).await?;
-        self.folder.folder(INCOMING).await
-    }
-
-    /// Moves what came in to its own folder.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub async fn take_incoming(&self, incoming: &Folder, manifest: &Manifest) -> Result<()> {
-        let folder = self.unfinished(&manifest.id).await?;
-        for shard in manifest
-            .files
-            .iter()
-            .flat_map(|file: &ManifestFile| &file.shards)
-        {
-            folder.remove(&shard.name).await?;
-            incoming.move_file(&shard.name, &folder).await?;
+    pub async fn delete(&self, id: &str) -> Result<()> {
+        let is_meant = |model: &Model| model.id.as_deref().unwrap_or(&model.folder) == id;
+        for model in self.0.list().into_iter().filter(is_meant) {
+            self.0.delete(&model.folder).await?;
         }
-        self.clear_incoming().await
-    }
-
-    /// Removes what was being copied.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub async fn clear_incoming(&self) -> Result<()> {
-        self.folder.remove(INCOMING).await
-    }
-
-    /// Makes a model complete, once all of its shards are.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub async fn complete(&self, manifest: &Manifest) -> Result<ModelInfo> {
-        let json = manifest.to_json()?;
-        self.folder
-            .folder(&manifest.id)
-            .await?
-            .write(MANIFEST, &json)
-            .await?;
-        Ok(info(manifest))
+        Ok(())
     }
 }
 
-/// What the page is told of a model.
-pub fn info(manifest: &Manifest) -> ModelInfo {
-    ModelInfo {
-        id: manifest.id.clone(),
-        name: manifest.name.clone(),
-        bytes: manifest.bytes(),
-        vision: manifest.file(Role::Vision).is_some(),
-        notice: (!manifest.notice.is_empty()).then(|| manifest.notice.clone()),
+/// Shows how far it is, and lets the person stop it.
+struct Verifying<'t>(&'t Task);
+
+impl Watch for Verifying<'_> {
+    async fn piece(&mut self, done_bytes: u64, total_bytes: u64) -> Result<(), Stopped> {
+        self.0
+            .progress(Stage::Verifying, done_bytes, total_bytes, Unit::Bytes);
+        self.0.check().await.map_err(|_| Stopped)
     }
 }
 
-/// Whether this can name a model's folder.
-fn is_id(id: &str) -> bool {
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=64).contains(&id.len()) && id.chars().all(letter)
+fn absent(id: &str) -> Problem {
+    let message = format!("The model \u{201c}{id}\u{201d} is not on this device.");
+    Problem::new(message, "Add it, or choose another one.")
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    // Positive, and far below 2^53.
+    js_sys::Date::now() as u64
 }

@@ -1,16 +1,21 @@
-//! The origin private file system: folders, and files with synchronous access.
+//! The origin private file system: folders, and files with synchronous access, as the disk of the library of models.
 
 use js_sys::{AsyncIterator, Function, IteratorNext, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
     FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemRemoveOptions,
     FileSystemSyncAccessHandle,
 };
 
+use outpost_store::{Disk, DiskError, DiskFile};
+
 use crate::event_loop::{scope, sleep_ms};
-use crate::problem::{Problem, Result, name_of};
+use crate::problem::{Problem, name_of, text_of};
+
+/// What storage answers.
+type Result<T, E = DiskError> = std::result::Result<T, E>;
 
 /// How long another holder of a file may take to let go of it. A Worker that was terminated holds its files for up to
 /// two seconds.
@@ -27,11 +32,11 @@ impl Folder {
     ///
     /// # Errors
     /// Where the browser gives pages no storage.
-    pub async fn root() -> Result<Self> {
+    pub async fn root() -> crate::Result<Self> {
         let opened = JsFuture::from(scope().navigator().storage().get_directory()).await;
         opened
             .map(|handle| Self(handle.unchecked_into()))
-            .map_err(|error| Problem::storage("opening storage", &error))
+            .map_err(|error| Problem::no_storage(&error))
     }
 
     /// A folder in this one, made if need be.
@@ -45,7 +50,7 @@ impl Folder {
         JsFuture::from(opened)
             .await
             .map(|handle| Self(handle.unchecked_into()))
-            .map_err(|error| Problem::storage("opening a folder", &error))
+            .map_err(|error| refused(&error))
     }
 
     /// A folder in this one, if it is there.
@@ -54,8 +59,7 @@ impl Folder {
     /// What storage refuses.
     pub async fn existing_folder(&self, name: &str) -> Result<Option<Self>> {
         let opened = JsFuture::from(self.0.get_directory_handle(name)).await;
-        found(opened, "opening a folder")
-            .map(|handle| handle.map(|handle| Self(handle.unchecked_into())))
+        found(opened).map(|handle| handle.map(|handle| Self(handle.unchecked_into())))
     }
 
     /// Names of everything in this folder.
@@ -63,7 +67,7 @@ impl Folder {
     /// # Errors
     /// What storage refuses.
     pub async fn names(&self) -> Result<Vec<String>> {
-        let failed = |error: JsValue| Problem::storage("listing a folder", &error);
+        let failed = |error: JsValue| refused(&error);
         let keys: AsyncIterator = self.0.keys();
         let mut names = Vec::new();
         loop {
@@ -85,12 +89,27 @@ impl Folder {
     /// What storage refuses; a file that stays held by another.
     pub async fn open(&self, name: &str) -> Result<Option<Handle>> {
         let file = JsFuture::from(self.0.get_file_handle(name)).await;
-        match found(file, "opening a file")? {
+        match found(file)? {
             Some(file) => access(&file.unchecked_into(), name, "read-only")
                 .await
                 .map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The length of a file, if it is there and no folder. It may be open.
+    ///
+    /// # Errors
+    /// What storage refuses.
+    pub async fn bytes(&self, name: &str) -> Result<Option<u64>> {
+        let handle = JsFuture::from(self.0.get_file_handle(name)).await;
+        let Some(handle) = found(handle)? else {
+            return Ok(None);
+        };
+        let handle: FileSystemFileHandle = handle.unchecked_into();
+        let file = found(JsFuture::from(handle.get_file()).await)?;
+        // Lengths of files are whole and far below 2^53.
+        Ok(file.map(|file| file.unchecked_into::<File>().size() as u64))
     }
 
     /// Opens a file for reading and writing, made if need be.
@@ -101,55 +120,8 @@ impl Folder {
         let options = FileSystemGetFileOptions::new();
         options.set_create(true);
         let file = JsFuture::from(self.0.get_file_handle_with_options(name, &options)).await;
-        let file = file.map_err(|error| Problem::storage("making a file", &error))?;
+        let file = file.map_err(|error| refused(&error))?;
         access(&file.unchecked_into(), name, "readwrite").await
-    }
-
-    /// Writes a whole small file.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub async fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let handle = self.create(name).await?;
-        handle.truncate(0)?;
-        handle.write_all_at(0, bytes)?;
-        handle.flush()
-    }
-
-    /// Reads a whole file of at most `limit` bytes, if it is there.
-    ///
-    /// # Errors
-    /// What storage refuses, and a file that is larger.
-    pub async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(handle) = self.open(name).await? else {
-            return Ok(None);
-        };
-        let length = handle.bytes()?;
-        if length > limit {
-            let message = format!("The file {name} has {length} bytes, more than {limit}.");
-            return Err(Problem::new(message, "Remove the model and add it again."));
-        }
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-        handle.read_exact_at(0, &mut bytes)?;
-        Ok(Some(bytes))
-    }
-
-    /// Moves a file from this folder into another. It is a change of names: no bytes are copied.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub async fn move_file(&self, name: &str, to: &Folder) -> Result<()> {
-        let moved = async {
-            let file = JsFuture::from(self.0.get_file_handle(name)).await?;
-            // The bindings do not know `move` yet.
-            let method: Function = Reflect::get(&file, &"move".into())?.dyn_into()?;
-            let promise: Promise = method.call2(&file, &to.0, &name.into())?.dyn_into()?;
-            JsFuture::from(promise).await
-        };
-        moved
-            .await
-            .map(|_| ())
-            .map_err(|error| Problem::storage("moving a file", &error))
     }
 
     /// Removes a file or a folder with everything in it. What is not there is fine.
@@ -160,7 +132,7 @@ impl Folder {
         let options = FileSystemRemoveOptions::new();
         options.set_recursive(true);
         let removed = JsFuture::from(self.0.remove_entry_with_options(name, &options)).await;
-        found(removed, "removing a model").map(|_| ())
+        found(removed).map(|_| ())
     }
 }
 
@@ -176,86 +148,47 @@ impl Handle {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
 
-    /// The file's length in bytes.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub fn bytes(&self) -> Result<u64> {
-        // Lengths of files are whole and far below 2^53.
-        self.access
-            .get_size()
-            .map(|bytes| bytes as u64)
-            .map_err(|error| self.failed("reading", &error))
+impl DiskFile for Handle {
+    fn bytes(&self) -> Result<u64> {
+        let bytes = self.access.get_size().map_err(|error| refused(&error))?;
+        Ok(bytes as u64)
     }
 
-    /// Fills `buf` from `offset`.
-    ///
-    /// # Errors
-    /// Fewer bytes than asked for, and what storage refuses.
-    pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         let mut done = 0;
-        while done < buf.len() {
-            let Some(rest) = buf.get_mut(done..) else {
-                break;
-            };
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let options = at(offset + done as u64);
             let read = self.access.read_with_u8_array_and_options(rest, &options);
-            match read.map_err(|error| self.failed("reading", &error))? as usize {
-                0 => {
-                    let message = format!("The file {} ends too early.", self.name);
-                    return Err(Problem::new(message, "Remove the model and add it again."));
-                }
+            match read.map_err(|error| refused(&error))? as usize {
+                0 => return Err(DiskError::Other("it ends too early".to_owned())),
                 count => done += count,
             }
         }
         Ok(())
     }
 
-    /// Writes `bytes` at `offset`.
-    ///
-    /// # Errors
-    /// What storage refuses, such as for want of space.
-    pub fn write_all_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn write_all_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
             let options = at(offset + done as u64);
             let written = self.access.write_with_u8_array_and_options(rest, &options);
-            match written.map_err(|error| self.failed("writing", &error))? as usize {
-                0 => {
-                    return Err(Problem::storage(
-                        "writing",
-                        &JsValue::from("nothing was written"),
-                    ));
-                }
+            match written.map_err(|error| refused(&error))? as usize {
+                0 => return Err(DiskError::Full),
                 count => done += count,
             }
         }
         Ok(())
     }
 
-    /// Cuts the file, or lengthens it with zeros.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub fn truncate(&self, bytes: u64) -> Result<()> {
-        self.access
-            .truncate_with_f64(bytes as f64)
-            .map_err(|error| self.failed("writing", &error))
+    fn truncate(&mut self, bytes: u64) -> Result<()> {
+        let cut = self.access.truncate_with_f64(bytes as f64);
+        cut.map_err(|error| refused(&error))
     }
 
-    /// Asks for everything written to be kept.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub fn flush(&self) -> Result<()> {
-        self.access
-            .flush()
-            .map_err(|error| self.failed("writing", &error))
-    }
-
-    fn failed(&self, doing: &str, error: &JsValue) -> Problem {
-        Problem::storage(&format!("{doing} {}", self.name), error)
+    fn flush(&mut self) -> Result<()> {
+        self.access.flush().map_err(|error| refused(&error))
     }
 }
 
@@ -285,7 +218,7 @@ async fn access(file: &FileSystemFileHandle, name: &str, mode: &str) -> Result<H
             Err(error) => error,
         };
         if waited_ms >= PATIENCE_MS || name_of(&error) != "NoModificationAllowedError" {
-            return Err(Problem::storage(&format!("opening {name}"), &error));
+            return Err(refused(&error));
         }
         sleep_ms(RETRY_MS).await;
         waited_ms += RETRY_MS;
@@ -305,10 +238,81 @@ async fn try_access(
 }
 
 /// What is not there is no error.
-fn found(outcome: Result<JsValue, JsValue>, doing: &str) -> Result<Option<JsValue>> {
-    match outcome {
+fn found(outcome: Result<JsValue, JsValue>) -> Result<Option<JsValue>> {
+    match outcome.map_err(|error| refused(&error)) {
         Ok(value) => Ok(Some(value)),
-        Err(error) if name_of(&error) == "NotFoundError" => Ok(None),
-        Err(error) => Err(Problem::storage(doing, &error)),
+        Err(DiskError::Missing) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the browser's exception means.
+fn refused(error: &JsValue) -> DiskError {
+    match name_of(error).as_str() {
+        "QuotaExceededError" => DiskError::Full,
+        "NoModificationAllowedError" => DiskError::Held,
+        // A folder is no file, and a file no folder.
+        "NotFoundError" | "TypeMismatchError" => DiskError::Missing,
+        _ => DiskError::Other(text_of(error)),
+    }
+}
+
+/// A folder as the disk of a library.
+#[derive(Debug, Clone)]
+pub struct FolderDisk(pub Folder);
+
+impl FolderDisk {
+    /// The folder in which a path lies, if it is there, and the file's name in it.
+    async fn parent<'p>(&self, path: &'p str) -> Result<Option<(Folder, &'p str)>> {
+        match path.split_once('/') {
+            Some((folder, name)) => {
+                let folder = self.0.existing_folder(folder).await?;
+                Ok(folder.map(|folder| (folder, name)))
+            }
+            None => Ok(Some((self.0.clone(), path))),
+        }
+    }
+}
+
+impl Disk for FolderDisk {
+    type File = Handle;
+
+    async fn names(&self, folder: &str) -> Result<Vec<String>> {
+        if folder.is_empty() {
+            return self.0.names().await;
+        }
+        match self.0.existing_folder(folder).await? {
+            Some(folder) => folder.names().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn bytes(&self, path: &str) -> Result<Option<u64>> {
+        match self.parent(path).await? {
+            Some((folder, name)) => folder.bytes(name).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn open(&self, path: &str) -> Result<Handle> {
+        let file = match self.parent(path).await? {
+            Some((folder, name)) => folder.open(name).await?,
+            None => None,
+        };
+        file.ok_or(DiskError::Missing)
+    }
+
+    async fn create(&self, path: &str) -> Result<Handle> {
+        match path.split_once('/') {
+            Some((folder, name)) => self.0.folder(folder).await?.create(name).await,
+            None => self.0.create(path).await,
+        }
+    }
+
+    async fn remove(&self, path: &str) -> Result<()> {
+        match self.parent(path).await? {
+            Some((folder, name)) => folder.remove(name).await,
+            None => Ok(()),
+        }
     }
 }

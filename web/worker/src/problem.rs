@@ -1,6 +1,7 @@
 //! The Worker's one error type: what happened and what to do, in words for the page.
 
 use outpost_protocol::Event;
+use outpost_store::DiskError;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 use web_sys::DomException;
@@ -13,6 +14,13 @@ pub type Result<T, E = Problem> = std::result::Result<T, E>;
 pub enum Problem {
     /// It did not work.
     Failed {
+        /// What happened.
+        message: String,
+        /// What to do now.
+        remedy: String,
+    },
+    /// The network did not bring it; it may the next time.
+    Network {
         /// What happened.
         message: String,
         /// What to do now.
@@ -33,37 +41,35 @@ impl Problem {
         }
     }
 
-    /// What the browser's storage refused.
-    pub fn storage(doing: &str, error: &JsValue) -> Self {
-        let name = name_of(error);
-        match name.as_str() {
-            "QuotaExceededError" => Self::new(
-                format!("There is not enough space on this device while {doing}."),
-                "Free some space, or remove a model that is not used, and try again.",
-            ),
-            "NoModificationAllowedError" => Self::new(
-                format!("Another tab uses this model while {doing}."),
-                "Close the other tabs of this page and try again.",
-            ),
-            "NotFoundError" => Self::new(
-                format!("A part of the model is missing, found while {doing}."),
-                "Remove the model and add it again.",
-            ),
+    /// What the browser said when it was asked for storage.
+    pub fn no_storage(error: &JsValue) -> Self {
+        match name_of(error).as_str() {
             "SecurityError" => Self::new(
                 "The browser does not let this page store anything.",
                 "Leave private browsing, or allow storage for this address.",
             ),
             _ => Self::new(
-                format!("Storage failed while {doing}: {}.", text_of(error)),
-                "Load the page again. If it stays, remove the model and add it again.",
+                format!(
+                    "The browser gives this page no storage: {}.",
+                    text_of(error)
+                ),
+                "Load the page again. If it stays, use another browser.",
             ),
         }
+    }
+
+    /// From a message of the form "what happened; what to do".
+    fn from_message(text: &str) -> Self {
+        let (message, remedy) = text.rsplit_once("; ").unwrap_or((text, "try again"));
+        Self::new(sentence(message), sentence(remedy))
     }
 
     /// The event that ends a call with this problem.
     pub fn into_event(self) -> Event {
         match self {
-            Self::Failed { message, remedy } => Event::Failed { message, remedy },
+            Self::Failed { message, remedy } | Self::Network { message, remedy } => {
+                Event::Failed { message, remedy }
+            }
             Self::DeviceLost => Event::failed(
                 "The graphics processor stopped.",
                 "It starts again by itself. Then send your question once more.",
@@ -82,9 +88,35 @@ impl From<outpost_engine::error::Error> for Problem {
             log::warn!("{error}");
             return Self::DeviceLost;
         }
-        let text = error.to_string();
-        let (message, remedy) = text.rsplit_once("; ").unwrap_or((&text, "try again"));
-        Self::new(sentence(message), sentence(remedy))
+        Self::from_message(&error.to_string())
+    }
+}
+
+impl From<outpost_store::Error> for Problem {
+    fn from(error: outpost_store::Error) -> Self {
+        use outpost_store::Error;
+        match error {
+            Error::Stopped => Self::Cancelled,
+            Error::Manifest(error) => error.into(),
+            Error::Full { .. } => Self::new(
+                "There is not enough space on this device.",
+                "Free some space, or remove a model that is not used, and try again. What was stored is kept.",
+            ),
+            Error::Held { .. } => Self::new(
+                "Another tab of this page is busy with the models.",
+                "Let it finish or close it, and try again.",
+            ),
+            error => Self::from_message(&error.to_string()),
+        }
+    }
+}
+
+impl From<DiskError> for Problem {
+    fn from(error: DiskError) -> Self {
+        Self::new(
+            format!("Storage failed: {error}."),
+            "Load the page again. If it stays, free some space on this device.",
+        )
     }
 }
 

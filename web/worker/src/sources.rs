@@ -7,6 +7,8 @@ use outpost_engine::error::{Error, Result};
 use outpost_engine::ports::ByteSource;
 use web_sys::{Blob, File, FileReaderSync};
 
+use outpost_store::DiskFile;
+
 use crate::opfs::Handle;
 use crate::problem::{Problem, text_of};
 
@@ -40,12 +42,9 @@ impl ByteSource for HandleSource {
         check_range(self, offset, buf.len())?;
         self.handle
             .read_exact_at(offset, buf)
-            .map_err(|problem| Error::Read {
+            .map_err(|error| Error::Read {
                 label: self.label().to_owned(),
-                detail: match problem {
-                    Problem::Failed { message, .. } => message,
-                    other => format!("{other:?}"),
-                },
+                detail: error.to_string(),
             })
     }
 

@@ -4,8 +4,10 @@
 
 use js_sys::{Array, Uint8Array};
 use outpost_engine::ports::ByteSource;
-use outpost_engine::weights::shards::{Manifest, Packing, Role, Sha256Stream, ShardSet};
+use outpost_engine::weights::shards::{Manifest, Packing, Role, ShardSet};
 use outpost_engine::weights::{Gguf, WeightSource};
+use outpost_protocol::ModelStatus;
+use outpost_store::{Conversion, DiskFile};
 use outpost_worker::{FileSource, Folder, HandleSource, Models, Problem};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,24 +24,31 @@ async fn empty(name: &str) -> Folder {
     root.folder(name).await.unwrap()
 }
 
-/// Stores the golden model in shards of 64 KiB, and says it is complete.
+/// Stores the golden model in shards of 64 KiB.
 async fn stored(models: &Models) -> Manifest {
     let text = Gguf::open(MODEL.to_vec()).unwrap();
     let packing = Packing::plan(vec![(Role::Text, text)], "Golden", 64 << 10).unwrap();
-    let incoming = models.incoming().await.unwrap();
+    let conversion = Conversion {
+        key: "golden",
+        name: "Golden",
+        source: "golden.gguf",
+        shards: packing.shards(),
+    };
+    let library = &models.0;
+    let installation = library.convert(conversion).await.unwrap();
     let mut hashes = Vec::new();
     for (index, shard) in packing.shards().iter().enumerate() {
         let mut bytes = vec![0; shard.bytes as usize];
         packing.read_shard(index, 0, &mut bytes).unwrap();
-        let handle = incoming.create(&shard.name).await.unwrap();
-        handle.write_all_at(0, &bytes).unwrap();
-        let mut hash = Sha256Stream::new();
-        hash.update(&bytes);
-        hashes.push(hash.finish());
+        let mut writer = library
+            .write(&installation, &shard.name, &mut ())
+            .await
+            .unwrap();
+        writer.write(&bytes).unwrap();
+        hashes.push(library.finish(writer).unwrap().0);
     }
     let manifest = packing.manifest(&hashes).unwrap();
-    models.take_incoming(&incoming, &manifest).await.unwrap();
-    models.complete(&manifest).await.unwrap();
+    library.complete(&installation, &manifest, 1).await.unwrap();
     manifest
 }
 
@@ -104,12 +113,13 @@ async fn a_stored_model_has_the_tensors_of_its_file() {
     let list = models.list().await.unwrap();
     assert_eq!(list.len(), 1);
     assert_eq!(
-        (list[0].id.as_str(), list[0].vision),
-        (manifest.id.as_str(), false)
+        (list[0].id.as_str(), list[0].vision, &list[0].status),
+        (manifest.id.as_str(), false, &ModelStatus::Installed)
     );
 
-    let found = models.manifest(&manifest.id).await.unwrap();
-    let shards = models.shards(&found, Role::Text).await.unwrap().unwrap();
+    let (folder, found) = models.manifest(&manifest.id).await.unwrap();
+    let shards = models.shards(&folder, &found, Role::Text).await;
+    let shards = shards.unwrap().unwrap();
     assert!(shards.len() > 2);
     let stored = ShardSet::open(&found, Role::Text, shards).unwrap();
     let file = Gguf::open(MODEL.to_vec()).unwrap();
@@ -122,53 +132,68 @@ async fn a_stored_model_has_the_tensors_of_its_file() {
             tensor.name
         );
     }
-    assert!(models.shards(&found, Role::Vision).await.unwrap().is_none());
+    let vision = models.shards(&folder, &found, Role::Vision).await;
+    assert!(vision.unwrap().is_none());
 }
 
 #[wasm_bindgen_test]
-async fn a_missing_shard_and_a_short_one_are_named_with_what_to_do() {
+async fn what_is_stored_is_there_when_the_library_is_opened_again() {
+    let parent = empty("test-again").await;
+    let manifest = stored(&Models::open_in(&parent).await.unwrap()).await;
+    let models = Models::open_in(&parent).await.unwrap();
+    assert_eq!(models.manifest(&manifest.id).await.unwrap().1, manifest);
+    let library = &models.0;
+    let model = library.installed(&manifest.id).unwrap();
+    assert_eq!(
+        library.verify(&model.folder, &mut ()).await.unwrap(),
+        [""; 0]
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_missing_shard_and_a_short_one_are_found_at_the_next_start_and_named() {
     let parent = empty("test-missing").await;
     let models = Models::open_in(&parent).await.unwrap();
     let manifest = stored(&models).await;
-    let folder = parent
-        .folder("models")
-        .await
-        .unwrap()
-        .folder(&manifest.id)
-        .await
-        .unwrap();
+    let (folder, _) = models.manifest(&manifest.id).await.unwrap();
+    drop(models);
+    let files = parent.folder("models").await.unwrap();
+    let files = files.folder(&folder).await.unwrap();
     let [first, second, ..] = manifest.files[0].shards.as_slice() else {
         panic!("two shards")
     };
-
-    folder
+    files
         .create(&second.name)
         .await
         .unwrap()
         .truncate(9)
         .unwrap();
-    let said = remedy(models.shards(&manifest, Role::Text).await.unwrap_err());
-    assert!(
-        said.contains(&second.name) && said.contains("length") && said.contains("add it again"),
-        "{said}"
-    );
+    files.remove(&first.name).await.unwrap();
 
-    folder.remove(&first.name).await.unwrap();
-    let said = remedy(models.shards(&manifest, Role::Text).await.unwrap_err());
+    let models = Models::open_in(&parent).await.unwrap();
+    let said = remedy(models.manifest(&manifest.id).await.unwrap_err());
     assert!(
-        said.contains(&first.name) && said.contains("missing") && said.contains("add it again"),
+        said.contains(&first.name) && said.contains(&second.name) && said.contains("Add it again"),
         "{said}"
     );
 }
 
 #[wasm_bindgen_test]
-async fn a_model_is_there_only_with_its_manifest() {
-    let models = Models::open_in(&empty("test-unfinished").await)
-        .await
-        .unwrap();
+async fn a_flipped_bit_is_found_by_checking() {
+    let parent = empty("test-flipped").await;
+    let models = Models::open_in(&parent).await.unwrap();
     let manifest = stored(&models).await;
-    models.unfinished(&manifest.id).await.unwrap();
-    assert!(models.list().await.unwrap().is_empty());
+    let (folder, _) = models.manifest(&manifest.id).await.unwrap();
+    let files = parent.folder("models").await.unwrap();
+    let files = files.folder(&folder).await.unwrap();
+    let shard = &manifest.files[0].shards[1];
+    let mut byte = [0];
+    let mut file = files.create(&shard.name).await.unwrap();
+    file.read_exact_at(99, &mut byte).unwrap();
+    file.write_all_at(99, &[byte[0] ^ 1]).unwrap();
+    drop(file);
+    let wrong = models.0.verify(&folder, &mut ()).await.unwrap();
+    assert_eq!(wrong, [shard.name.clone()]);
     assert!(models.manifest(&manifest.id).await.is_err());
 }
 
@@ -177,27 +202,26 @@ async fn a_removed_model_is_gone() {
     let parent = empty("test-removed").await;
     let models = Models::open_in(&parent).await.unwrap();
     let manifest = stored(&models).await;
+    let (folder, _) = models.manifest(&manifest.id).await.unwrap();
     models.delete(&manifest.id).await.unwrap();
     assert!(models.list().await.unwrap().is_empty());
     let said = remedy(models.manifest(&manifest.id).await.unwrap_err());
     assert!(said.contains("not on this device"), "{said}");
-    assert!(
-        parent
-            .folder("models")
-            .await
-            .unwrap()
-            .names()
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let left = parent
+        .folder("models")
+        .await
+        .unwrap()
+        .names()
+        .await
+        .unwrap();
+    assert!(!left.contains(&folder), "{left:?}");
     models.delete(&manifest.id).await.unwrap();
 }
 
 #[wasm_bindgen_test]
 async fn an_id_that_is_a_path_names_no_model() {
     let models = Models::open_in(&empty("test-paths").await).await.unwrap();
-    for id in ["", "..", "../models", "a/b", "incoming.partial", "\u{e9}"] {
+    for id in ["", "..", "../models", "a/b", "journal.1", "\u{e9}"] {
         assert!(models.manifest(id).await.is_err(), "{id}");
         models.delete(id).await.unwrap();
     }

@@ -8,8 +8,11 @@
 //! engine/outpost_worker.js engine/outpost_worker_bg.wasm engine/thread.wasm
 //! models/demo/manifest.json models/demo/*.bin
 //! ```
+//!
+//! Beside it, in `hosts`, lies what other servers than xtask's need to be told (`hosts.rs`).
 
 mod files;
+mod hosts;
 mod npm;
 mod precache;
 mod sizes;
@@ -58,7 +61,18 @@ pub fn dist(places: &Places) -> Result<Sizes> {
     files::remove_folder(&dist)?;
     std::fs::rename(&staging, &dist).map_err(|error| Failure::file("write", &dist, &error))?;
     eprintln!("    the page is in {}", dist.display());
+    headers(places)?;
     Ok(sizes)
+}
+
+/// Writes what static hosts need to be told, which needs no build.
+pub fn headers(places: &Places) -> Result<()> {
+    hosts::write(&places.hosts())?;
+    eprintln!(
+        "    how to serve it elsewhere is in {}",
+        places.hosts().display()
+    );
+    Ok(())
 }
 
 /// Builds the native `outpost` command.

@@ -17,9 +17,10 @@ use crate::setup::WasmToolchain;
 ///
 /// The page is never built in the same call: its features of `web-sys` would be united with the
 /// Worker's, and burn and wgpu be built once more for that other set.
-pub const WORKER_PACKAGES: [&str; 4] = [
+pub const WORKER_PACKAGES: [&str; 5] = [
     "outpost-engine",
     "outpost-clinic",
+    "outpost-store",
     "outpost-protocol",
     "outpost-worker",
 ];

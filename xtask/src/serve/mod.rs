@@ -2,7 +2,7 @@
 
 mod connection;
 mod files;
-mod headers;
+pub mod headers;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;

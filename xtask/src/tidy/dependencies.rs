@@ -8,15 +8,21 @@ use crate::places::Places;
 use crate::process::Run;
 
 /// A crate and the crates of this workspace that it may use. The order is the direction of imports.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("outpost-engine", &[]),
+    ("outpost-store", &["outpost-engine"]),
     ("outpost-clinic", &["outpost-engine"]),
     ("outpost-models", &["outpost-clinic", "outpost-engine"]),
     ("outpost-protocol", &[]),
     ("outpost-thread", &["outpost-engine"]),
     (
         "outpost-worker",
-        &["outpost-protocol", "outpost-clinic", "outpost-engine"],
+        &[
+            "outpost-protocol",
+            "outpost-clinic",
+            "outpost-store",
+            "outpost-engine",
+        ],
     ),
     ("outpost-vault", &[]),
     ("outpost-app", &["outpost-protocol", "outpost-vault"]),
@@ -24,7 +30,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates of others that some of ours must not use, tests apart.
-const FORBIDDEN: [(&str, &[&str]); 6] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "outpost-engine",
         &[
@@ -45,6 +51,21 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
             "wasm-bindgen-futures",
             "gloo",
             "rayon",
+        ],
+    ),
+    (
+        "outpost-store",
+        &[
+            "web-sys",
+            "js-sys",
+            "wasm-bindgen",
+            "wasm-bindgen-futures",
+            "gloo",
+            "rayon",
+            "rand",
+            "getrandom",
+            "burn",
+            "cubecl",
         ],
     ),
     (

@@ -127,6 +127,10 @@ fn receive(app: App, turn: &Turn, event: Event) {
             let target = if thought { turn.thought } else { turn.answer };
             target.update(|written| written.push_str(&text));
         }
+        Event::Restarted => {
+            turn.answer.set(String::new());
+            turn.thought.set(String::new());
+        }
         Event::Finished {
             reason,
             text,
@@ -139,7 +143,7 @@ fn receive(app: App, turn: &Turn, event: Event) {
             }
             turn.status.set(TurnStatus::Ended(reason, figures));
         }
-        Event::Cancelled => give_up(app, turn),
+        Event::Cancelled | Event::InUse => give_up(app, turn),
         Event::Failed { message, remedy } => {
             app.fail(message, remedy);
             give_up(app, turn);

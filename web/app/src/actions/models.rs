@@ -4,7 +4,8 @@ use js_sys::Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use outpost_protocol::{
-    DEMO_MANIFEST, DEMO_MODEL, DeviceChoice, Event, ModelInfo, ModelState, Request, Stage,
+    DEMO_MANIFEST, DEMO_MODEL, DeviceChoice, Event, ModelInfo, ModelState, ModelStatus, Request,
+    Stage,
 };
 use web_sys::File;
 
@@ -30,6 +31,7 @@ pub fn observe(app: App, client: &Client) {
             models.retain(|known| known.id != model.id);
             models.push(model.clone());
         }),
+        Event::InUse => app.in_use.set(true),
         Event::State { model, state } => changed(app, &shared, model.as_deref(), *state),
         Event::Progress {
             stage,
@@ -64,6 +66,9 @@ fn changed(app: App, client: &Client, model: Option<&str>, state: ModelState) {
         }
     }
     app.state.set(state);
+    if state != ModelState::Absent {
+        app.in_use.set(false);
+    }
     if state == ModelState::Error {
         // Whoever knows more says it after this.
         let remedy = "Load the page again. If that does not help, choose a smaller model.";
@@ -128,11 +133,11 @@ async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
             let request = Request::Download {
                 manifest_url: DEMO_MANIFEST.to_owned(),
             };
-            install(app, client.call(request, &Array::new()), true).await
+            install(app, client, client.call(request, &Array::new()), true).await
         }
     };
     if let Some(id) = chosen {
-        load(app, client, &id).await;
+        load(app, client, &id, false).await;
     }
     Ok(())
 }
@@ -140,12 +145,55 @@ async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
 /// The model to begin with.
 fn choose(models: &[ModelInfo]) -> Option<String> {
     let last = kept(LAST_MODEL);
+    let usable = |model: &&ModelInfo| model.status == ModelStatus::Installed;
+    let models: Vec<_> = models.iter().filter(usable).collect();
     models
         .iter()
         .find(|model| Some(&model.id) == last.as_ref())
         .or_else(|| models.iter().find(|model| model.id != DEMO_MODEL))
         .or_else(|| models.first())
         .map(|model| model.id.clone())
+}
+
+/// Goes on with a download that was broken off, or fetches what is damaged.
+pub fn go_on(app: App, client: &Client, source: &str) {
+    if app.stoppable.get_untracked().is_some() {
+        return;
+    }
+    app.problem.set(None);
+    let request = Request::Download {
+        manifest_url: source.to_owned(),
+    };
+    let client = client.clone();
+    spawn_local(async move {
+        let answers = client.call(request, &Array::new());
+        if let Some(id) = install(app, &client, answers, false).await {
+            load(app, &client, &id, false).await;
+        }
+    });
+}
+
+/// Reads a model again and compares it with what it should be.
+pub fn verify_model(app: App, client: &Client, id: &str) {
+    app.problem.set(None);
+    let answers = client.call(
+        Request::Verify {
+            model: id.to_owned(),
+        },
+        &Array::new(),
+    );
+    let id = id.to_owned();
+    spawn_local(async move {
+        match follow(app, answers).await {
+            Event::Failed { message, remedy } => app.fail(message, remedy),
+            Event::Models { models } => {
+                let found = models.into_iter().find(|model| model.id == id);
+                app.verified
+                    .set(found.map(|model| (model.id, model.status == ModelStatus::Installed)));
+            }
+            _ => {}
+        }
+    });
 }
 
 /// Installs the files of a model, and uses it.
@@ -158,27 +206,29 @@ pub fn import(app: App, client: &Client, files: Vec<File>) {
     let client = client.clone();
     spawn_local(async move {
         let answers = client.call(Request::ImportFiles { name: None }, &attachments);
-        if let Some(id) = install(app, answers, false).await {
-            load(app, &client, &id).await;
+        if let Some(id) = install(app, &client, answers, false).await {
+            load(app, &client, &id, false).await;
         }
     });
 }
 
-/// Follows an installation to its end -> the model's id.
-async fn install(app: App, mut answers: Answers, retry: bool) -> Option<String> {
+/// Follows long work, which can be stopped, to its final event.
+async fn follow(app: App, answers: Answers) -> Event {
     app.stoppable.set(Some(answers.id()));
-    let mut last = None;
-    while let Some(event) = answers.next().await {
-        last = Some(event);
-    }
+    let last = answers.last().await;
     app.stoppable.set(None);
     app.work.set(None);
-    match last {
-        Some(Event::Installed { model }) => {
+    last
+}
+
+/// Follows an installation to its end -> the model's id.
+async fn install(app: App, client: &Client, answers: Answers, retry: bool) -> Option<String> {
+    match follow(app, answers).await {
+        Event::Installed { model } => {
             keep_storage();
             return Some(model.id);
         }
-        Some(Event::Failed { message, remedy }) => {
+        Event::Failed { message, remedy } => {
             app.problem.set(Some(Problem {
                 message,
                 remedy,
@@ -187,20 +237,33 @@ async fn install(app: App, mut answers: Answers, retry: bool) -> Option<String> 
         }
         _ => {}
     }
+    // What was broken off is listed too.
+    let _models = client.ask(Request::ListModels).await;
     None
 }
 
 /// Puts an installed model on the device.
 pub fn use_model(app: App, client: &Client, id: &str) {
     let (client, id) = (client.clone(), id.to_owned());
-    spawn_local(async move { load(app, &client, &id).await });
+    spawn_local(async move { load(app, &client, &id, false).await });
 }
 
-async fn load(app: App, client: &Client, id: &str) {
+/// Takes the engine away from the tab that has it, and brings up the model here.
+pub fn take_over(app: App, client: &Client) {
+    let known = app.model.get_untracked().map(|model| model.id);
+    let Some(id) = known.or_else(|| choose(&app.models.get_untracked())) else {
+        return;
+    };
+    let client = client.clone();
+    spawn_local(async move { load(app, &client, &id, true).await });
+}
+
+async fn load(app: App, client: &Client, id: &str, take_over: bool) {
     let request = Request::Load {
         model: id.to_owned(),
         device: app.device.get_untracked(),
         threads: None,
+        take_over,
     };
     match client.ask(request).await {
         Event::Failed { message, remedy } => {

@@ -5,7 +5,7 @@ use leptos::html::{
     Dialog, button, dialog as dialog_element, h2, label, li, option, p, select, span, strong, ul,
 };
 use leptos::prelude::*;
-use outpost_protocol::{DeviceChoice, ModelInfo, format};
+use outpost_protocol::{DeviceChoice, ModelInfo, ModelStatus, format};
 
 use super::files::file_input;
 use super::header::{ADD_MODEL_FILES, MODEL_FILES};
@@ -113,10 +113,12 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
                 .is_some_and(|used| id.with_value(|id| *id == used.id))
         })
     };
-    let free = move || free(app);
     let choose = move |_| {
         close_dialog(node);
         client.with_value(|client| id.with_value(|id| actions::use_model(app, client, id)));
+    };
+    let check = move |_| {
+        client.with_value(|client| id.with_value(|id| actions::verify_model(app, client, id)))
     };
     let asked = RwSignal::new(false);
     let remove = move |_| match asked.get_untracked() {
@@ -125,39 +127,100 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
         }
         false => asked.set(true),
     };
-    let facts = format!(
-        "{}, {}",
-        format::bytes(model.bytes),
-        if model.vision {
-            "text and pictures"
-        } else {
-            "text only"
+    let commands = match &model.status {
+        ModelStatus::Installed => (
+            Some(command(
+                app,
+                move || !in_use(),
+                choose,
+                move || {
+                    if in_use() { "In use" } else { "Use" }
+                },
+            )),
+            Some(command(
+                app,
+                || true,
+                check,
+                move || {
+                    let found = app.verified.get();
+                    match found.filter(|(found, _)| id.with_value(|id| id == found)) {
+                        Some((_, true)) => "Whole",
+                        _ => "Check",
+                    }
+                },
+            )),
+        ),
+        _ if model.source.ends_with(".json") => {
+            let source = model.source.clone();
+            let go_on = move |_| {
+                close_dialog(node);
+                client.with_value(|client| actions::go_on(app, client, &source));
+            };
+            (Some(command(app, || true, go_on, || "Go on")), None)
         }
-    );
+        _ => (None, None),
+    };
+    let facts = facts(&model);
     li().child((
         span().class("model-facts").child((
             strong().child(model.name),
             span().class("fine").child(facts),
         )),
         span().class("model-actions").child((
-            button()
-                .class("link")
-                .attr("type", "button")
-                .attr("disabled", move || (in_use() || !free()).then_some(""))
-                .on(ev::click, choose)
-                .child(move || if in_use() { "In use" } else { "Use" }),
-            button()
-                .class("link")
-                .attr("type", "button")
-                .attr("disabled", move || (!free()).then_some(""))
-                .on(ev::click, remove)
-                .child(move || {
+            commands,
+            command(
+                app,
+                || true,
+                remove,
+                move || {
                     if asked.get() {
                         "Remove it now"
                     } else {
                         "Remove"
                     }
-                }),
+                },
+            ),
         )),
     ))
+}
+
+/// What there is of a model.
+fn facts(model: &ModelInfo) -> String {
+    let files = match model.source.ends_with(".json") {
+        true => String::new(),
+        false => format!(" Add {} again to go on.", model.source),
+    };
+    match &model.status {
+        ModelStatus::Installed if model.vision => {
+            format!("{}, text and pictures", format::bytes(model.bytes))
+        }
+        ModelStatus::Installed => format!("{}, text only", format::bytes(model.bytes)),
+        ModelStatus::Unfinished {
+            done_bytes,
+            total_bytes,
+        } => format!(
+            "Not complete: {}.{files}",
+            format::bytes_of(*done_bytes, *total_bytes)
+        ),
+        ModelStatus::Damaged { missing } => format!(
+            "Damaged: {} missing.{files}",
+            format::count(u32::try_from(missing.len()).unwrap_or(u32::MAX), "part")
+        ),
+    }
+}
+
+/// A button of a row, which rests while the model in use is needed as it is.
+fn command(
+    app: App,
+    enabled: impl Fn() -> bool + Send + 'static,
+    press: impl FnMut(ev::MouseEvent) + 'static,
+    name: impl Fn() -> &'static str + Send + 'static,
+) -> AnyView {
+    button()
+        .class("link")
+        .attr("type", "button")
+        .attr("disabled", move || (!enabled() || !free(app)).then_some(""))
+        .on(ev::click, press)
+        .child(name)
+        .into_any()
 }

@@ -4,6 +4,7 @@ use leptos::ev;
 use leptos::html::{button, p, span};
 use leptos::prelude::*;
 
+use super::SharedClient;
 use crate::state::{App, Keeping};
 use crate::{actions, pwa};
 
@@ -11,7 +12,7 @@ use crate::{actions, pwa};
 const EVERY_ANSWER: &str = "Every answer is a draft. Please check it.";
 
 /// All of them; most of the time one or none.
-pub fn notices(app: App) -> impl IntoView {
+pub fn notices(app: App, client: SharedClient) -> impl IntoView {
     // One line is always there, so that nothing moves when a model says something of its own.
     let of_model = move || {
         let text = app
@@ -32,9 +33,23 @@ pub fn notices(app: App) -> impl IntoView {
                 .child((why, " Answers come from the processor, which is slower."))
         })
     };
-    // Never while an answer is being written: taking over loads the page again.
+    let elsewhere = move || {
+        app.in_use.get().then(|| {
+            let take_over = move |_| client.with_value(|client| actions::take_over(app, client));
+            p().class("notice").attr("role", "status").child((
+                span().child("The model is at work in another tab of this page. "),
+                button()
+                    .class("link")
+                    .attr("type", "button")
+                    .attr("data-testid", "take-over")
+                    .on(ev::click, take_over)
+                    .child("Use it here"),
+            ))
+        })
+    };
+    // Never while an answer is being written or a model added: taking over loads the page again.
     let update = move || {
-        (app.update_waiting.get() && app.answering.get().is_none()).then(|| {
+        (app.update_waiting.get() && !pwa::is_busy(app)).then(|| {
             p().class("notice").child((
                 span().child(move || match app.keeping.get() {
                     Keeping::Off(_) => {
@@ -57,5 +72,5 @@ pub fn notices(app: App) -> impl IntoView {
         Keeping::Off(why) => Some(p().class("notice").child(why)),
         _ => None,
     };
-    (of_model, processor, not_stored, update)
+    (of_model, processor, elsewhere, not_stored, update)
 }

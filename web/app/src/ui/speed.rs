@@ -118,6 +118,9 @@ fn rows(app: App, report: Option<&BenchReport>) -> Vec<(&'static str, String)> {
             known(&|report| report.gpu_bytes_peak.map(format::bytes)),
         ));
     }
+    if let Some(report) = report.filter(|report| !report.switched_off.is_empty()) {
+        rows.push(("Switched off", report.switched_off.join("; ")));
+    }
     rows.push((
         "Main memory",
         known(&|report| report.wasm_heap_bytes.map(format::bytes)),

@@ -33,8 +33,9 @@ fn problem(app: App, client: SharedClient) -> Option<impl IntoView> {
             .attr("data-testid", "error")
             .child((
                 div().child((
-                    p().class("error-what").child(problem.message),
-                    p().child((problem.remedy, " ", retry)),
+                    p().class("error-what")
+                        .child(in_reading_order(&problem.message)),
+                    p().child((in_reading_order(&problem.remedy), " ", retry)),
                 )),
                 button()
                     .class("quiet")
@@ -44,6 +45,13 @@ fn problem(app: App, client: SharedClient) -> Option<impl IntoView> {
                     .child(icon(icons::CLOSE)),
             )),
     )
+}
+
+/// A sentence without the characters that only turn its direction (Unicode Standard Annex 9, explicit formatting): a file's
+/// name in it could turn round what follows.
+fn in_reading_order(sentence: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    sentence.chars().filter(|c| !turns(*c)).collect()
 }
 
 fn working(app: App, client: SharedClient) -> Option<impl IntoView> {

@@ -1,11 +1,15 @@
 //! A shard set from the network. What was fetched stays: an interrupted download goes on at the byte it had.
+//!
+//! A shard counts once its SHA-256 is the one that the manifest promises, whatever the server says about it.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use js_sys::Uint8Array;
 use outpost_engine::weights::limits::MAX_JSON_BYTES;
-use outpost_engine::weights::shards::{Manifest, Sha256Stream, Shard};
+use outpost_engine::weights::shards::Manifest;
 use outpost_protocol::{DEMO_MANIFEST, DEMO_MODEL, ModelInfo, ModelState, Stage, Unit};
+use outpost_store::{Error, Installation, Part, Stopped, Watch};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -13,17 +17,27 @@ use web_sys::{
     Response, Url,
 };
 
-use super::{PIECE_BYTES, check_space};
+use super::check_space;
 use crate::desk::Task;
-use crate::event_loop::scope;
-use crate::models::{self, Models};
-use crate::opfs::{Folder, Handle};
+use crate::event_loop::{at_most_ms, scope, sleep_ms};
+use crate::models::{Models, now_ms};
+use crate::opfs::Handle;
 use crate::problem::{Problem, Result, text_of};
 
-/// Lines `name sha256` of shards whose bytes have been compared with the manifest.
-const JOURNAL: &str = "journal.partial";
+/// Shards that are fetched at once.
+const CONNECTIONS: usize = 3;
+/// A shard on its way.
+type Writer = outpost_store::Writer<Handle>;
+
 /// How often a shard that arrives damaged is fetched.
-const ATTEMPTS: usize = 2;
+const WRONG_ATTEMPTS: u32 = 2;
+/// How often in a row a request may bring nothing.
+const ATTEMPTS: u32 = 6;
+/// Before the second of these; then twice as long each time, and at most [`LONGEST_WAIT_MS`].
+const FIRST_WAIT_MS: i32 = 500;
+const LONGEST_WAIT_MS: i32 = 15_000;
+/// A server that sends nothing for so long is asked anew.
+const STALLED_MS: i32 = 30_000;
 /// What the demonstration model says wherever it is used.
 const DEMO_NAME: &str = "Demonstration model";
 const DEMO_NOTICE: &str = "Demonstration model: it knows no medicine.";
@@ -37,167 +51,169 @@ const ASK_AGAIN: &str = "Check the connection and try again. What was fetched is
 pub async fn download(task: &Task, models: &Models, url: &str) -> Result<ModelInfo> {
     task.state(None, ModelState::Downloading);
     let address = resolve(url)?;
-    let json = fetch_small(&address).await?;
+    let json = patiently(task, async || fetch_small(&address).await).await?;
     let mut manifest = Manifest::from_json(&json)?;
     if url == DEMO_MANIFEST {
         DEMO_MODEL.clone_into(&mut manifest.id);
         DEMO_NAME.clone_into(&mut manifest.name);
         DEMO_NOTICE.clone_into(&mut manifest.notice);
     }
-    if models
-        .manifest(&manifest.id)
-        .await
-        .is_ok_and(|known| known == manifest)
-    {
-        return Ok(models::info(&manifest));
-    }
-    check_space(manifest.bytes()).await?;
-
-    let folder = models.unfinished(&manifest.id).await?;
-    let mut journal = Journal::read(&folder).await?;
-    let mut fetching = Fetching {
+    let installation = models.0.install(&manifest, url).await?;
+    let missing = models.0.missing(&installation);
+    let missing_bytes: u64 = missing.iter().map(|part| part.bytes).sum();
+    check_space(missing_bytes).await?;
+    let fetching = Fetching {
         task,
-        folder: &folder,
-        done: 0,
+        models,
+        installation: &installation,
+        address: &address,
+        done: Cell::new(manifest.bytes() - missing_bytes),
         total: manifest.bytes(),
     };
-    for shard in manifest.files.iter().flat_map(|file| &file.shards) {
-        if journal.has(&folder, shard).await? {
-            fetching.advance(shard.bytes);
-            continue;
-        }
-        fetching
-            .shard(shard, &resolve_beside(&address, &shard.name)?)
-            .await?;
-        journal.add(&folder, shard).await?;
-    }
-    let info = models.complete(&manifest).await?;
-    folder.remove(JOURNAL).await?;
-    Ok(info)
+    stream::iter(&missing)
+        .map(|part| fetching.part(part))
+        .buffer_unordered(CONNECTIONS)
+        .try_collect::<Vec<()>>()
+        .await?;
+    let model = models
+        .0
+        .complete(&installation, &manifest, now_ms())
+        .await?;
+    Ok(models.info(model).await)
 }
 
-/// Which shards are known to be whole.
-struct Journal(BTreeMap<String, String>);
-
-impl Journal {
-    async fn read(folder: &Folder) -> Result<Self> {
-        let text = folder
-            .read(JOURNAL, MAX_JSON_BYTES)
-            .await?
-            .unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter_map(|line| line.split_once(' '));
-        Ok(Self(
-            lines
-                .map(|(name, hash)| (name.to_owned(), hash.to_owned()))
-                .collect(),
-        ))
-    }
-
-    async fn has(&self, folder: &Folder, shard: &Shard) -> Result<bool> {
-        if self.0.get(&shard.name) != Some(&shard.sha256) {
-            return Ok(false);
+/// Tries again what the network did not bring, waiting longer each time.
+async fn patiently<T>(task: &Task, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let mut wait_ms = FIRST_WAIT_MS;
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(Problem::Network { .. }) => pause(task, wait_ms).await?,
+            outcome => return outcome,
         }
-        match folder.open(&shard.name).await? {
-            Some(handle) => Ok(handle.bytes()? == shard.bytes),
-            None => Ok(false),
-        }
+        wait_ms = (2 * wait_ms).min(LONGEST_WAIT_MS);
     }
+    attempt().await
+}
 
-    async fn add(&mut self, folder: &Folder, shard: &Shard) -> Result<()> {
-        self.0.insert(shard.name.clone(), shard.sha256.clone());
-        let lines: String = self
-            .0
-            .iter()
-            .map(|(name, hash)| format!("{name} {hash}\n"))
-            .collect();
-        folder.write(JOURNAL, lines.as_bytes()).await
+/// Waits, in pieces between which the person can stop.
+async fn pause(task: &Task, milliseconds: i32) -> Result<()> {
+    let mut left_ms = milliseconds;
+    while left_ms > 0 {
+        sleep_ms(left_ms.min(FIRST_WAIT_MS)).await;
+        left_ms -= FIRST_WAIT_MS;
+        task.check().await?;
     }
+    Ok(())
 }
 
 struct Fetching<'t> {
     task: &'t Task,
-    folder: &'t Folder,
-    done: u64,
+    models: &'t Models,
+    installation: &'t Installation,
+    /// Of the manifest, beside which the shards lie.
+    address: &'t str,
+    done: Cell<u64>,
     total: u64,
 }
 
-impl Fetching<'_> {
-    fn advance(&mut self, bytes: u64) {
-        self.done += bytes;
-        self.task
-            .progress(Stage::Downloading, self.done, self.total, Unit::Bytes);
-    }
+/// Lets messages in while what was fetched before is hashed.
+struct Watching<'t>(&'t Task);
 
-    /// Fetches a shard until its hash is right.
-    async fn shard(&mut self, shard: &Shard, url: &str) -> Result<()> {
-        let before = self.done;
-        for _ in 0..ATTEMPTS {
-            let handle = self.folder.create(&shard.name).await?;
-            let found = self.fetch(shard, url, &handle).await?;
-            if found == shard.sha256 {
-                return handle.flush();
-            }
-            // Damaged bytes are not worth continuing.
-            handle.truncate(0)?;
-            self.done = before;
-        }
-        let message = format!("The part {} arrives damaged.", shard.name);
-        Err(Problem::new(
-            message,
-            "Try again later, or fetch the model from another place.",
-        ))
-    }
-
-    /// Writes the rest of a shard -> the hash of all of it.
-    async fn fetch(&mut self, shard: &Shard, url: &str, handle: &Handle) -> Result<String> {
-        let mut hash = Sha256Stream::new();
-        let mut offset = handle.bytes()?;
-        if offset >= shard.bytes {
-            handle.truncate(0)?;
-            offset = 0;
-        }
-        let response = request(url, offset).await?;
-        if offset > 0 && response.status() == 206 {
-            hash_written(handle, offset, &mut hash)?;
-            self.advance(offset);
-        } else {
-            handle.truncate(0)?;
-            offset = 0;
-        }
-        let mut body = Body::of(&response)?;
-        while let Some(bytes) = body.next().await? {
-            let after = offset + bytes.len() as u64;
-            if after > shard.bytes {
-                break;
-            }
-            hash.update(&bytes);
-            handle.write_all_at(offset, &bytes)?;
-            offset = after;
-            self.advance(bytes.len() as u64);
-            self.task.check().await?;
-        }
-        Ok(hash
-            .finish()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+impl Watch for Watching<'_> {
+    async fn piece(&mut self, _done_bytes: u64, _total_bytes: u64) -> Result<(), Stopped> {
+        self.0.check().await.map_err(|_| Stopped)
     }
 }
 
-fn hash_written(handle: &Handle, bytes: u64, hash: &mut Sha256Stream) -> Result<()> {
-    let mut piece = vec![0; PIECE_BYTES as usize];
-    let mut offset = 0;
-    while offset < bytes {
-        let count = PIECE_BYTES.min(bytes - offset);
-        let Some(piece) = piece.get_mut(..count as usize) else {
-            break;
-        };
-        handle.read_exact_at(offset, piece)?;
-        hash.update(piece);
-        offset += count;
+impl Fetching<'_> {
+    fn advance(&self, bytes: i64) {
+        self.done.set(self.done.get().saturating_add_signed(bytes));
+        self.task
+            .progress(Stage::Downloading, self.done.get(), self.total, Unit::Bytes);
     }
-    Ok(())
+
+    /// Fetches a shard until its hash is right.
+    async fn part(&self, part: &Part) -> Result<()> {
+        let url = resolve_beside(self.address, &part.name)?;
+        let mut wrong = 0;
+        let mut fruitless = 0;
+        let mut wait_ms = FIRST_WAIT_MS;
+        let mut counted = 0;
+        loop {
+            let watching = &mut Watching(self.task);
+            let mut writer = self
+                .models
+                .0
+                .write(self.installation, &part.name, watching)
+                .await?;
+            let before = writer.written();
+            self.advance(before as i64 - counted);
+            counted = before as i64;
+            let fetched = self.rest(part, &url, &mut writer, &mut counted).await;
+            let progress = writer.written() != before;
+            match fetched {
+                Ok(()) if writer.written() == part.bytes => match self.models.0.finish(writer) {
+                    Ok(_) => return Ok(()),
+                    Err(Error::WrongPart { .. }) if wrong + 1 < WRONG_ATTEMPTS => wrong += 1,
+                    Err(Error::WrongPart { name, .. }) => {
+                        return Err(Problem::new(
+                            format!("The part {name} arrives damaged."),
+                            "Try again later, or fetch the model from another place.",
+                        ));
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                // An answer that ends too early is like a connection that breaks.
+                Ok(()) | Err(Problem::Network { .. }) if progress => {
+                    (fruitless, wait_ms) = (0, FIRST_WAIT_MS);
+                }
+                Ok(()) | Err(Problem::Network { .. }) if fruitless + 1 < ATTEMPTS => {
+                    drop(writer);
+                    fruitless += 1;
+                    pause(self.task, wait_ms).await?;
+                    wait_ms = (2 * wait_ms).min(LONGEST_WAIT_MS);
+                }
+                Ok(()) => return Err(broken("the server sends nothing")),
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+
+    /// Appends what a request brings. `counted` are the bytes of this part that the progress has.
+    async fn rest(
+        &self,
+        part: &Part,
+        url: &str,
+        writer: &mut Writer,
+        counted: &mut i64,
+    ) -> Result<()> {
+        let offset = writer.written();
+        // All of it was there, and it had only not been compared yet.
+        if offset == part.bytes {
+            return Ok(());
+        }
+        let response = request(url, offset).await?;
+        // A server that does not know ranges sends all of it again; what is there already is passed over.
+        let mut skip = if response.status() == 206 { 0 } else { offset };
+        let mut body = Body::of(&response)?;
+        while let Some(bytes) = body.next().await? {
+            let known = skip.min(bytes.len() as u64);
+            skip -= known;
+            let room = part.bytes - writer.written();
+            let new = bytes.get(known as usize..).unwrap_or_default();
+            let new = new
+                .get(..room.min(new.len() as u64) as usize)
+                .unwrap_or_default();
+            writer.write(new)?;
+            *counted += new.len() as i64;
+            self.advance(new.len() as i64);
+            self.task.check().await?;
+            if writer.written() == part.bytes {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The pieces of an answer as they arrive.
@@ -212,7 +228,9 @@ impl Body {
     }
 
     async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let step = JsFuture::from(self.0.read()).await;
+        let read = JsFuture::from(self.0.read());
+        let step = at_most_ms(STALLED_MS, read).await;
+        let step = step.ok_or_else(|| broken("the server has stopped sending"))?;
         let step = step.map_err(|error| broken(&text_of(&error)))?;
         let step: ReadableStreamReadResult = step.unchecked_into();
         match step.get_done() {
@@ -262,9 +280,9 @@ async fn request(url: &str, offset: u64) -> Result<Response> {
         Ok(scope().fetch_with_str_and_init(url, &init))
     };
     let promise = ask().map_err(|error: JsValue| broken(&text_of(&error)))?;
-    let response = JsFuture::from(promise)
-        .await
-        .map_err(|error| broken(&text_of(&error)))?;
+    let response = at_most_ms(STALLED_MS, JsFuture::from(promise)).await;
+    let response = response.ok_or_else(|| broken("the server does not answer"))?;
+    let response = response.map_err(|error| broken(&text_of(&error)))?;
     let response: Response = response.unchecked_into();
     match response.status() {
         200 | 206 => Ok(response),
@@ -272,15 +290,20 @@ async fn request(url: &str, offset: u64) -> Result<Response> {
             "The model is not at this address.",
             "Add a model from files on this device.",
         )),
-        status => Err(broken(&format!("the server answered {status}"))),
+        // What a server may say when it has too much to do, or will do better later.
+        status @ (408 | 425 | 429 | 500..) => Err(broken(&format!("the server answered {status}"))),
+        status => Err(Problem::new(
+            format!("The model could not be fetched: the server answered {status}."),
+            ASK_AGAIN,
+        )),
     }
 }
 
 fn broken(detail: &str) -> Problem {
-    Problem::new(
-        format!("The model could not be fetched: {detail}."),
-        ASK_AGAIN,
-    )
+    Problem::Network {
+        message: format!("The model could not be fetched: {detail}."),
+        remedy: ASK_AGAIN.to_owned(),
+    }
 }
 
 /// The address relative to this Worker's script, which lies beside the page.

@@ -1,14 +1,14 @@
 //! GGUF files that a person chose, packed into shards as they are read.
 
-use outpost_engine::weights::shards::{Packing, Role, Sha256Stream};
+use outpost_engine::weights::shards::{Packing, Role, ShardPlan};
 use outpost_engine::weights::{Gguf, SplitName, WeightSource};
 use outpost_protocol::{ModelInfo, ModelState, Stage, Unit};
+use outpost_store::{Conversion, Installation, PIECE_BYTES, Sha256};
 use web_sys::File;
 
-use super::{PIECE_BYTES, check_space};
+use super::check_space;
 use crate::desk::Task;
-use crate::models::{self, Models};
-use crate::opfs::Folder;
+use crate::models::{Models, now_ms};
 use crate::problem::{Problem, Result};
 use crate::sources::FileSource;
 
@@ -19,7 +19,8 @@ const SHARD_BYTES: u64 = 64 << 20;
 const NEEDED: &str =
     "Choose a Gemma 3 or MedGemma model and its picture file (mmproj), both ending in .gguf.";
 
-/// Installs a text model, with an image encoder or without.
+/// Installs a text model, with an image encoder or without. When the same files are chosen again after an attempt that was
+/// broken off, what it copied is kept.
 ///
 /// # Errors
 /// Files that are something else, damaged ones, and what storage refuses.
@@ -30,34 +31,54 @@ pub async fn import(
     name: Option<String>,
 ) -> Result<ModelInfo> {
     task.state(None, ModelState::Loading);
+    let chosen = identity(&files);
+    let source = names(&files);
     let files = open(files)?;
     let name = name.unwrap_or_else(|| name_of(&files));
     let packing = Packing::plan(files, &name, SHARD_BYTES)?;
-    let total = packing.shards().iter().map(|shard| shard.bytes).sum();
-    check_space(total).await?;
-
-    let incoming = models.incoming().await?;
-    let copied = copy(task, &packing, &incoming, total).await;
-    let hashes = match copied {
-        Ok(hashes) => hashes,
-        Err(problem) => {
-            // What is left would only take space; the problem itself is what matters.
-            let _ = models.clear_incoming().await;
-            return Err(problem);
-        }
+    let conversion = Conversion {
+        key: &Sha256::of(format!("{SHARD_BYTES} {name}\n{chosen}").as_bytes()).to_string(),
+        name: &name,
+        source: &source,
+        shards: packing.shards(),
     };
-    let manifest = packing.manifest(&hashes)?;
-    if models
-        .manifest(&manifest.id)
-        .await
-        .is_ok_and(|known| known == manifest)
-    {
-        // It is here already, byte for byte, and its files may be in use.
-        models.clear_incoming().await?;
-        return Ok(models::info(&manifest));
+    let installation = models.0.convert(conversion).await?;
+    let copied = copy(task, models, &packing, &installation).await;
+    if let Err(Problem::Cancelled) = copied {
+        // The person does not want it.
+        models.0.delete(&installation.folder).await?;
     }
-    models.take_incoming(&incoming, &manifest).await?;
-    models.complete(&manifest).await
+    copied?;
+    let stored = |shard: &ShardPlan| {
+        models
+            .0
+            .stored(&installation, &shard.name)
+            .map(|hash| hash.0)
+    };
+    let hashes: Option<Vec<_>> = packing.shards().iter().map(stored).collect();
+    let manifest = packing.manifest(&hashes.unwrap_or_default())?;
+    let model = models
+        .0
+        .complete(&installation, &manifest, now_ms())
+        .await?;
+    Ok(models.info(model).await)
+}
+
+/// What tells these files from others, as far as that is known without reading them.
+fn identity(files: &[File]) -> String {
+    let mut lines: Vec<_> = files
+        .iter()
+        .map(|file| format!("{} {} {}\n", file.size(), file.last_modified(), file.name()))
+        .collect();
+    lines.sort();
+    lines.concat()
+}
+
+/// Their names, for people.
+fn names(files: &[File]) -> String {
+    let mut names: Vec<_> = files.iter().map(File::name).collect();
+    names.sort();
+    names.join(", ")
 }
 
 /// Opens files and tells text model and image encoder apart by what they say they are.
@@ -125,37 +146,38 @@ fn together(files: Vec<File>) -> Result<Vec<(String, Vec<File>)>> {
     Ok(models)
 }
 
-/// Copies every shard -> their hashes.
+/// Copies every shard that is not there yet.
 async fn copy(
     task: &Task,
+    models: &Models,
     packing: &Packing<Gguf<FileSource>>,
-    folder: &Folder,
-    total: u64,
-) -> Result<Vec<[u8; 32]>> {
+    installation: &Installation,
+) -> Result<()> {
+    let total = packing.shards().iter().map(|shard| shard.bytes).sum();
+    let is_stored = |shard: &ShardPlan| models.0.stored(installation, &shard.name).is_some();
+    let stored = packing.shards().iter().filter(|shard| is_stored(shard));
+    let mut done = stored.map(|shard| shard.bytes).sum();
+    check_space(total - done).await?;
     let mut piece = vec![0; PIECE_BYTES as usize];
-    let mut hashes = Vec::new();
-    let mut done = 0;
     for (index, shard) in packing.shards().iter().enumerate() {
-        let handle = folder.create(&shard.name).await?;
-        let mut hash = Sha256Stream::new();
-        let mut offset = 0;
-        while offset < shard.bytes {
-            let count = PIECE_BYTES.min(shard.bytes - offset);
+        if is_stored(shard) {
+            continue;
+        }
+        let mut writer = models.0.write(installation, &shard.name, &mut ()).await?;
+        while writer.written() < shard.bytes {
+            let count = PIECE_BYTES.min(shard.bytes - writer.written());
             let Some(bytes) = piece.get_mut(..count as usize) else {
                 break;
             };
-            packing.read_shard(index, offset, bytes)?;
-            hash.update(bytes);
-            handle.write_all_at(offset, bytes)?;
-            offset += count;
+            packing.read_shard(index, writer.written(), bytes)?;
+            writer.write(bytes)?;
             done += count;
             task.progress(Stage::Copying, done, total, Unit::Bytes);
             task.check().await?;
         }
-        handle.flush()?;
-        hashes.push(hash.finish());
+        models.0.finish(writer)?;
     }
-    Ok(hashes)
+    Ok(())
 }
 
 /// The text model's own name, or that of its file.
