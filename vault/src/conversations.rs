@@ -330,7 +330,9 @@ fn may_store(
             None => false,
         };
         if !stored && !given.iter().any(|(known, _)| known == picture) {
-            return refused("a picture of the conversation is not there");
+            return Err(Error::Missing {
+                what: "a picture of the conversation".to_owned(),
+            });
         }
     }
     match given.iter().all(|(known, _)| named.contains(known)) {

@@ -181,19 +181,31 @@ test("as what the engine says went wrong", () =>
     }
   }));
 
+test("as the first words of a conversation, in the list of them", () =>
+  opened({}, async (page) => {
+    for (const { text } of CORPUS) await shapeAfter(page, text);
+    await page.getByRole("button", { name: "Conversations", exact: true }).click();
+    const rows = page.locator("[data-testid=conversation-list] li");
+    assert.equal(await rows.count(), CORPUS.length);
+    const shapes = await rows.evaluateAll((rows) => rows.map((row) => row.querySelectorAll("*").length));
+    assert.equal(new Set(shapes).size, 1, "every row has the same elements");
+    const wider = await page.locator("dialog[open]").evaluate((dialog) => dialog.scrollWidth - dialog.clientWidth);
+    assert.ok(wider <= 0, `the dialog is ${wider} pixels wider than its window`);
+    await unharmed(page, "list of conversations");
+  }));
+
 test("text from outside is set apart from the direction of what stands around it", () =>
   opened({}, async (page) => {
     await shapeAfter(page, HARMLESS);
     const found = await page.evaluate(() =>
-      [".answer", ".asked", ".reasoning p", "[data-testid=model-name]", ".model-list strong"].map((selector) => [
-        selector,
-        getComputedStyle(document.querySelector(selector)).unicodeBidi,
-      ]),
+      [".answer", ".asked", ".reasoning p", "[data-testid=model-name]", ".model-list strong", ".conversation-open strong"].map(
+        (selector) => [selector, getComputedStyle(document.querySelector(selector)).unicodeBidi],
+      ),
     );
     assert.deepEqual(found.filter(([, value]) => !["plaintext", "isolate"].includes(value)), []);
   }));
 
-/** What the conversation is made of after this was asked, thought and answered. */
+/** What the page is made of after this was asked, thought and answered. */
 async function shapeAfter(page, text) {
   await newConversation(page);
   await page.evaluate((text) => {
@@ -206,7 +218,11 @@ async function shapeAfter(page, text) {
   await part(page, "send").click();
   await answered(page);
   await page.locator(".reasoning summary").click();
-  return page.evaluate(() => [...document.querySelectorAll("body *")].map((element) => element.tagName).join(" "));
+  return page.evaluate(() => {
+    // The list of conversations grows with each; its rows are compared by themselves.
+    const all = [...document.querySelectorAll("body *")].filter((element) => !element.closest("[aria-labelledby=conversations-title]"));
+    return all.map((element) => element.tagName).join(" ");
+  });
 }
 
 /** Nothing ran, the policy had nothing to refuse, and nothing is wider than the window. */

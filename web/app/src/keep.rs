@@ -30,8 +30,10 @@ fn vault() -> Option<PageVault> {
 pub struct Keeper {
     /// `None` where nothing can be stored.
     pub vault: Option<PageVault>,
-    /// The record of each picture on the page that is stored: by conversation, then by the page's number.
+    /// The record of each picture on the page, stored or not yet: by conversation, then by the page's number.
     pictures: RefCell<HashMap<(RecordId, u32), RecordId>>,
+    /// The pictures that are stored with a conversation.
+    stored: RefCell<HashMap<RecordId, Vec<RecordId>>>,
     /// What was stored last, and under which id.
     last: RefCell<Option<(RecordId, Conversation)>>,
     /// Whether something is being stored.
@@ -57,6 +59,7 @@ impl Default for Keeper {
         Self {
             vault: vault(),
             pictures: RefCell::default(),
+            stored: RefCell::default(),
             last: RefCell::default(),
             busy: Cell::default(),
             waiting: RefCell::default(),
@@ -83,14 +86,27 @@ impl Keeper {
         Turnstile(self)
     }
 
-    /// The record of a picture, if it is stored with this conversation.
+    /// The record that a picture has, or will have once it is stored with this conversation.
     pub fn picture(&self, of: RecordId, picture: u32) -> Option<RecordId> {
         self.pictures.borrow().get(&(of, picture)).copied()
     }
 
-    /// Remembers that a picture is stored.
+    /// Gives a picture its record.
     pub fn know_picture(&self, of: RecordId, picture: u32, record: RecordId) {
         self.pictures.borrow_mut().insert((of, picture), record);
+    }
+
+    /// Whether a picture is stored with this conversation.
+    pub fn has_stored(&self, of: RecordId, record: RecordId) -> bool {
+        let stored = self.stored.borrow();
+        stored
+            .get(&of)
+            .is_some_and(|records| records.contains(&record))
+    }
+
+    /// Remembers that these pictures, and no others, are stored with a conversation.
+    pub fn know_stored(&self, of: RecordId, records: Vec<RecordId>) {
+        self.stored.borrow_mut().insert(of, records);
     }
 
     /// Whether exactly this was stored last.
@@ -110,6 +126,7 @@ impl Keeper {
     pub fn forget(&self) {
         self.last.take();
         self.pictures.take();
+        self.stored.take();
         self.timer.take();
     }
 

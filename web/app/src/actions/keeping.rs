@@ -30,8 +30,8 @@ const COUNTER: &str = "outpost.kept";
 pub struct Snapshot {
     current: Current,
     conversation: Conversation,
-    /// Pictures that are not stored yet: the page's number, the record, the file.
-    pictures: Vec<(u32, RecordId, Blob)>,
+    /// Its pictures, each with its record.
+    pictures: Vec<(RecordId, Blob)>,
 }
 
 /// Stores from now on what changes, and reads what there is.
@@ -181,18 +181,18 @@ pub fn snapshot(app: App, with_draft: bool) -> Option<Snapshot> {
             created_ms: now,
         },
     };
-    let mut fresh: Vec<(u32, RecordId, Blob)> = Vec::new();
+    let mut shown: Vec<(RecordId, Blob)> = Vec::new();
     let mut reference = |picture: &Picture| {
-        let known = keeper.picture(current.id, picture.id);
-        let waiting = fresh.iter().find(|(id, ..)| *id == picture.id);
-        let record = match known.or(waiting.map(|(_, record, _)| *record)) {
+        // The same in every snapshot, whether the one before has been written by then or not.
+        let record = match keeper.picture(current.id, picture.id) {
             Some(record) => record,
             None => {
                 let record = vault.new_id().ok()?;
-                fresh.push((picture.id, record, picture.blob.clone()));
+                keeper.know_picture(current.id, picture.id, record);
                 record
             }
         };
+        shown.push((record, picture.blob.clone()));
         Some(PictureRef {
             id: record,
             name: picture.name.clone(),
@@ -222,7 +222,7 @@ pub fn snapshot(app: App, with_draft: bool) -> Option<Snapshot> {
     Some(Snapshot {
         current,
         conversation,
-        pictures: fresh,
+        pictures: shown,
     })
 }
 
@@ -262,20 +262,38 @@ async fn write(app: App, keeper: &keep::Keeper, snapshot: Snapshot) -> Result<()
         keeper.forget_last();
         return Ok(());
     }
-    let mut pictures = Vec::with_capacity(snapshot.pictures.len());
-    for (_, record, blob) in &snapshot.pictures {
-        let picture = Stored {
-            media_type: blob.type_(),
-            bytes: keep::bytes(blob).await?,
-        };
-        pictures.push((*record, picture));
+    let mut saved = save(keeper, vault, &snapshot).await;
+    if let Err(Error::Missing { .. }) = saved {
+        // Another window has removed the conversation that this one still shows: then it is stored again, as a whole.
+        keeper.know_stored(id, Vec::new());
+        saved = save(keeper, vault, &snapshot).await;
     }
-    vault.save(&id, &snapshot.conversation, &pictures).await?;
-    for (page, record, _) in snapshot.pictures {
-        keeper.know_picture(id, page, record);
-    }
+    saved?;
+    let records = snapshot.pictures.into_iter().map(|(record, _)| record);
+    keeper.know_stored(id, records.collect());
     keeper.remember(id, snapshot.conversation);
     Ok(())
+}
+
+/// Saves a snapshot with those of its pictures that are not stored yet.
+async fn save(
+    keeper: &keep::Keeper,
+    vault: &keep::PageVault,
+    snapshot: &Snapshot,
+) -> Result<(), Error> {
+    let id = snapshot.current.id;
+    let mut pictures: Vec<(RecordId, Stored)> = Vec::new();
+    for (record, blob) in &snapshot.pictures {
+        let known = pictures.iter().any(|(known, _)| known == record);
+        if !known && !keeper.has_stored(id, *record) {
+            let picture = Stored {
+                media_type: blob.type_(),
+                bytes: keep::bytes(blob).await?,
+            };
+            pictures.push((*record, picture));
+        }
+    }
+    vault.save(&id, &snapshot.conversation, &pictures).await
 }
 
 /// Begins a vault without a passphrase where there is none.
@@ -353,6 +371,8 @@ pub async fn load(app: App, id: RecordId, typed_first: bool) {
                 id,
                 created_ms: conversation.created_ms,
             }));
+            let pictures = conversation.pictures().map(|picture| picture.id);
+            keeper.know_stored(id, pictures.collect());
             keeper.remember(id, conversation);
             app.turns.set(turns);
             answering::take_back_unanswered(app);
