@@ -97,6 +97,15 @@ pub enum Error {
         name: String,
     },
 
+    /// An archive that cannot be used.
+    #[error("the archive {name} cannot be used: {problem}; copy it again from where it came")]
+    Archive {
+        /// Which one.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// The request itself makes no sense.
     #[error("{problem}; {remedy}")]
     Request {

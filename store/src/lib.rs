@@ -46,6 +46,7 @@
 //! }
 //! ```
 
+pub mod archive;
 mod convert;
 pub mod disk;
 pub mod error;

@@ -72,7 +72,7 @@ test("while half of it has been written, it is text too", () =>
       await newConversation(page);
       await page.evaluate((text) => (window.standIn.answer = text), text);
       await send(page, HARMLESS);
-      await part(page, "stop").waitFor();
+      await page.waitForFunction(() => document.querySelector(".answer")?.textContent);
       await unharmed(page, name);
       await page.evaluate(() => window.standIn.release());
       await answered(page);

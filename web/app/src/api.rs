@@ -31,6 +31,8 @@ export interface ModelInfo {
     | { is: "unfinished"; done_bytes: number; total_bytes: number }
     | { is: "damaged"; missing: string[] };
 }
+/** An installed model as one file, a tar archive, at a blob: address. */
+export interface ModelFile { address: string; name: string; bytes: number; }
 /** One turn. A system message stands first. */
 export interface Message { role: "user" | "assistant" | "system"; content: string; }
 /** A piece of the answer; `text` is empty while a character is incomplete. */
@@ -113,6 +115,8 @@ extern "C" {
     pub type JsAdapterPromise;
     #[wasm_bindgen(typescript_type = "Promise<ModelInfo>")]
     pub type JsModelPromise;
+    #[wasm_bindgen(typescript_type = "Promise<ModelFile>")]
+    pub type JsModelFilePromise;
     #[wasm_bindgen(typescript_type = "Promise<ModelInfo[]>")]
     pub type JsModelsPromise;
     #[wasm_bindgen(typescript_type = "Promise<IteratorResult<Token, undefined>>")]
@@ -179,7 +183,7 @@ impl Outpost {
         self.promise(Request::ListModels, Array::new())
     }
 
-    /// Installs GGUF files: a text model and, for pictures, its mmproj.
+    /// Installs GGUF files, a text model and, for pictures, its mmproj; or a shard set, as its archive or file by file.
     #[wasm_bindgen(js_name = importFiles)]
     pub fn import_files(&self, files: JsFiles) -> JsModelPromise {
         self.promise(Request::ImportFiles { name: None }, Array::from(&files))
@@ -212,6 +216,13 @@ impl Outpost {
     /// Compares an installed model with its manifest.
     pub fn verify(&self, id: String) -> JsModelsPromise {
         self.promise(Request::Verify { model: id }, Array::new())
+    }
+
+    /// Offers an installed model as one file, to be saved and given to `importFiles` on another device. Its address is
+    /// valid until `URL.revokeObjectURL`.
+    #[wasm_bindgen(js_name = exportModel)]
+    pub fn export_model(&self, id: String) -> JsModelFilePromise {
+        self.promise(Request::Export { model: id }, Array::new())
     }
 
     /// Removes an installed model.
@@ -378,6 +389,7 @@ fn to_js(event: Event) -> Result<JsValue, JsValue> {
         }
         Event::Models { models } => outpost_protocol::encode(&models),
         Event::Installed { model } => outpost_protocol::encode(&model),
+        Event::Exported { file } => outpost_protocol::encode(&file),
         Event::Benched { report } => outpost_protocol::encode(&report),
         Event::KernelsBenched { times } => outpost_protocol::encode(&times),
         Event::Stats { stats } => outpost_protocol::encode(&stats),

@@ -1,11 +1,15 @@
-//! The browser itself: what it is called, its clipboard, and its way to share.
+//! The browser itself: what it is called, its clipboard, and its ways to share and to save.
 
+use gloo::timers::callback::Timeout;
 use js_sys::{Array, Function, Object, Promise, Reflect};
-use leptos::prelude::window;
+use leptos::prelude::{document, window};
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Navigator;
+use web_sys::{HtmlAnchorElement, Navigator, Url};
+
+/// How long what is being saved stays readable.
+const SAVED_MS: u32 = 60_000;
 
 /// What stands before the version in `navigator.userAgent`, and what that browser is called. Those that name others beside
 /// themselves come first.
@@ -51,6 +55,22 @@ fn by_user_agent(agent: &str) -> Option<String> {
         let version: String = version.chars().take_while(char::is_ascii_digit).collect();
         Some(format!("{name} {version}"))
     })
+}
+
+/// Has the browser save what lies at a `blob:` address, and lets go of it after a while.
+pub fn save(address: &str, name: &str) {
+    let link = document().create_element("a").ok();
+    let Some(link) = link.and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok()) else {
+        return;
+    };
+    link.set_href(address);
+    link.set_download(name);
+    link.click();
+    let address = address.to_owned();
+    Timeout::new(SAVED_MS, move || {
+        let _ = Url::revoke_object_url(&address);
+    })
+    .forget();
 }
 
 /// Puts text on the clipboard -> whether the browser let it.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bench::{BenchReport, ProductTime};
-use crate::model::{Adapter, ModelInfo, ModelState, Stats};
+use crate::model::{Adapter, ModelFile, ModelInfo, ModelState, Stats};
 
 /// Something happened. See [`Event::is_final`] for which of these end a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,11 @@ pub enum Event {
         text: String,
         /// What it cost.
         figures: Figures,
+    },
+    /// An installed model can be had as a file. Final.
+    Exported {
+        /// The file.
+        file: ModelFile,
     },
     /// The model was measured. Final.
     Benched {

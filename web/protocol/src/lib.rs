@@ -15,7 +15,7 @@ mod resume;
 
 pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, ProductShape, ProductTime};
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
-pub use model::{Adapter, DeviceKind, ModelInfo, ModelState, ModelStatus, Stats};
+pub use model::{Adapter, DeviceKind, ModelFile, ModelInfo, ModelState, ModelStatus, Stats};
 pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
 pub use resume::ShownTokens;
 

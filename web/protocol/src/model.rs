@@ -128,3 +128,14 @@ pub struct Stats {
     /// Bytes of the engine's WebAssembly memory, which never shrinks: its peak.
     pub wasm_heap_bytes: Option<u64>,
 }
+
+/// An installed model as one file: an archive (tar) of its manifest and its shards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// Where the browser has it: a `blob:` address that is valid until it is revoked or the Worker ends.
+    pub address: String,
+    /// What to call it.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}

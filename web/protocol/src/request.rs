@@ -13,9 +13,10 @@ pub enum Request {
     Init,
     /// What is installed. Ends with `Models`.
     ListModels,
-    /// Install the attached GGUF files (`File` objects). Ends with `Installed`.
+    /// Install the attached files (`File` objects): GGUF, or a shard set as an archive or file by file. Ends with
+    /// `Installed`.
     ImportFiles {
-        /// A name for people; the files' own when absent.
+        /// A name for people; the files' own when absent. A shard set has a name.
         name: Option<String>,
     },
     /// Install a shard set. Ends with `Installed`. A download that was interrupted continues.
@@ -67,6 +68,11 @@ pub enum Request {
     },
     /// Remove an installed model. Ends with `Models`.
     Delete {
+        /// Id of the model.
+        model: String,
+    },
+    /// Offer an installed model as one file. Ends with `Exported`.
+    Export {
         /// Id of the model.
         model: String,
     },

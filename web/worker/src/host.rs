@@ -116,6 +116,9 @@ impl Host {
                     models: models.list().await?,
                 })
             }
+            Request::Export { model } => Ok(Event::Exported {
+                file: install::export(&Models::open().await?, &model).await?,
+            }),
             Request::Delete { model } => self.delete(task, &model).await,
             Request::Stats => Ok(Event::Stats {
                 stats: self.stats(),
@@ -178,11 +181,12 @@ impl Host {
                     "Remove it and add it again.",
                 )
             })?;
-        let text = ShardSet::open(&manifest, FileRole::Text, text)?;
-        let vision = match models.shards(&folder, &manifest, FileRole::Vision).await? {
-            Some(shards) => Some(ShardSet::open(&manifest, FileRole::Vision, shards)?),
-            None => None,
-        };
+        let text = ShardSet::open(&manifest, FileRole::Text, text).map_err(unreadable)?;
+        let vision = models.shards(&folder, &manifest, FileRole::Vision).await?;
+        let vision = vision
+            .map(|shards| ShardSet::open(&manifest, FileRole::Vision, shards))
+            .transpose()
+            .map_err(unreadable)?;
         task.check().await?;
 
         task.state(Some(id), ModelState::Loading);
@@ -419,5 +423,16 @@ fn finished(outcome: session::Outcome) -> Event {
             prefill_ms: outcome.prefill_ms,
             decode_ms: outcome.decode_ms,
         },
+    }
+}
+
+/// It could be read when it was installed, so storage has changed it since.
+fn unreadable(error: outpost_engine::error::Error) -> Problem {
+    match error.into() {
+        Problem::Failed { message, .. } => Problem::new(
+            format!("The stored model cannot be read. {message}"),
+            "Open Models and press Check, then add the model again: what is whole of it is kept.",
+        ),
+        other => other,
     }
 }

@@ -1,16 +1,115 @@
 //! Bringing models to this device: from files of the device, or from the network.
 
 mod download;
-mod import;
+mod export;
+mod gguf;
+mod shard_set;
 
 pub use download::download;
-pub use import::import;
+pub use export::export;
+
+use outpost_protocol::{ModelInfo, ModelState, Stage, Unit};
+use outpost_store::{Error, Installation, PIECE_BYTES, Stopped, Watch};
 
 use wasm_bindgen_futures::JsFuture;
-use web_sys::StorageEstimate;
+use web_sys::{File, StorageEstimate};
 
+use crate::desk::Task;
 use crate::event_loop::scope;
+use crate::models::Models;
 use crate::problem::{Problem, Result};
+
+/// Installs what a person chose: GGUF files, or a shard set. When the same files are chosen again after an attempt that was
+/// broken off, what it copied is kept.
+///
+/// # Errors
+/// Files that are something else, damaged ones, and what storage refuses.
+pub async fn import(
+    task: &Task,
+    models: &Models,
+    files: Vec<File>,
+    name: Option<String>,
+) -> Result<ModelInfo> {
+    task.state(None, ModelState::Loading);
+    match shard_set::find(&files)? {
+        Some(shard_set) => shard_set::import(task, models, &shard_set, &files).await,
+        None => gguf::import(task, models, files, name).await,
+    }
+}
+
+/// Copies what is missing of an installation. `read` fills bytes of a part, by its name, from an offset in it. One that the
+/// person stops is given up.
+async fn copy(
+    task: &Task,
+    models: &Models,
+    installation: &Installation,
+    read: impl Fn(&str, u64, &mut [u8]) -> Result<()>,
+) -> Result<()> {
+    let copied = copy_missing(task, models, installation, read).await;
+    if let Err(Problem::Cancelled) = copied {
+        models.give_up(installation).await?;
+    }
+    copied
+}
+
+async fn copy_missing(
+    task: &Task,
+    models: &Models,
+    installation: &Installation,
+    read: impl Fn(&str, u64, &mut [u8]) -> Result<()>,
+) -> Result<()> {
+    let missing = models.0.missing(installation);
+    let missing_bytes: u64 = missing.iter().map(|part| part.bytes).sum();
+    check_space(missing_bytes).await?;
+    let total = installation.parts.iter().map(|part| part.bytes).sum();
+    let mut done = total - missing_bytes;
+    let mut piece = vec![0; PIECE_BYTES as usize];
+    for part in &missing {
+        let watching = &mut Watching(task);
+        let mut writer = models.0.write(installation, &part.name, watching).await?;
+        done += writer.written();
+        while writer.written() < part.bytes {
+            let count = PIECE_BYTES.min(part.bytes - writer.written());
+            let Some(bytes) = piece.get_mut(..count as usize) else {
+                break;
+            };
+            read(&part.name, writer.written(), bytes)?;
+            writer.write(bytes)?;
+            done += count;
+            task.progress(Stage::Copying, done, total, Unit::Bytes);
+            task.check().await?;
+        }
+        models.0.finish(writer).map_err(|error| match error {
+            Error::WrongPart { name, .. } => damaged(&name),
+            error => error.into(),
+        })?;
+    }
+    Ok(())
+}
+
+/// A part that is not in the files what it should be.
+fn damaged(name: &str) -> Problem {
+    Problem::new(
+        format!("{name} is damaged in the chosen files."),
+        "Copy them to this device again. What is whole is kept.",
+    )
+}
+
+/// Names of files, for people.
+fn names(files: &[File]) -> String {
+    let mut names: Vec<_> = files.iter().map(File::name).collect();
+    names.sort();
+    names.join(", ")
+}
+
+/// Lets messages in while what came before is hashed.
+struct Watching<'t>(&'t Task);
+
+impl Watch for Watching<'_> {
+    async fn piece(&mut self, _done_bytes: u64, _total_bytes: u64) -> Result<(), Stopped> {
+        self.0.check().await.map_err(|_| Stopped)
+    }
+}
 
 /// Fails early where the browser says that `needed` bytes do not fit. What it says is an estimate, so writing may still
 /// fail later.

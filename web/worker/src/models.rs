@@ -4,7 +4,8 @@
 
 use outpost_engine::weights::shards::{Manifest, Role};
 use outpost_protocol::{ModelInfo, ModelStatus, Stage, Unit};
-use outpost_store::{Library, Model, Status, Stopped, Watch};
+use outpost_store::{Installation, Library, Model, Status, Stopped, Watch};
+use web_sys::File;
 
 use crate::desk::Task;
 use crate::opfs::{Folder, FolderDisk};
@@ -14,9 +15,9 @@ use crate::sources::HandleSource;
 /// The folder of all models.
 const MODELS: &str = "models";
 
-/// The library of this origin's models.
+/// The library of this origin's models, and the folder that it lies in.
 #[derive(Debug)]
-pub struct Models(pub Library<FolderDisk>);
+pub struct Models(pub Library<FolderDisk>, Folder);
 
 impl Models {
     /// Opens the origin's models.
@@ -33,7 +34,7 @@ impl Models {
     /// As [`open`](Self::open).
     pub async fn open_in(parent: &Folder) -> Result<Self> {
         let folder = parent.folder(MODELS).await.map_err(Problem::from)?;
-        let (library, found) = Library::open(FolderDisk(folder), false).await?;
+        let (library, found) = Library::open(FolderDisk(folder.clone()), false).await?;
         for gone in found.gone {
             log::warn!("{}: files are gone: {:?}", gone.name, gone.files);
         }
@@ -41,7 +42,7 @@ impl Models {
             library.adopt(now_ms(), &mut ()).await?;
         }
         library.clean_up().await?;
-        Ok(Self(library))
+        Ok(Self(library, folder))
     }
 
     /// Every model, finished or not, ordered by id.
@@ -129,6 +130,26 @@ impl Models {
         Ok(Some(sources))
     }
 
+    /// The shards of all of a model's files, by name and as the browser hands files out.
+    ///
+    /// # Errors
+    /// A shard that is missing.
+    pub async fn files(&self, folder: &str, manifest: &Manifest) -> Result<Vec<(String, File)>> {
+        let folder = self.1.existing_folder(folder).await?;
+        let mut files = Vec::new();
+        for shard in manifest.files.iter().flat_map(|file| &file.shards) {
+            let file = match &folder {
+                Some(folder) => folder.file(&shard.name).await?,
+                None => None,
+            };
+            let file = file.ok_or(outpost_store::Error::Gone {
+                path: shard.name.clone(),
+            })?;
+            files.push((shard.name.clone(), file));
+        }
+        Ok(files)
+    }
+
     /// Compares all of a model with its manifest. What is wrong makes it a damaged one.
     ///
     /// # Errors
@@ -138,6 +159,20 @@ impl Models {
         let wrong = self.0.verify(&model.folder, &mut Verifying(task)).await?;
         if !wrong.is_empty() {
             log::warn!("{}: damaged or missing: {wrong:?}", model.name);
+        }
+        Ok(())
+    }
+
+    /// Gives an installation up: what there is of it goes, unless it was to mend a model that is installed.
+    ///
+    /// # Errors
+    /// What storage refuses.
+    pub async fn give_up(&self, installation: &Installation) -> Result<()> {
+        let is_unfinished = |model: &Model| {
+            model.folder == installation.folder && matches!(model.status, Status::Unfinished { .. })
+        };
+        if self.0.list().iter().any(is_unfinished) {
+            self.0.delete(&installation.folder).await?;
         }
         Ok(())
     }

@@ -97,19 +97,29 @@ impl Folder {
         }
     }
 
-    /// The length of a file, if it is there and no folder. It may be open.
+    /// A file as the browser hands it out, read only where its bytes are needed; if it is there and no folder. It may be
+    /// open.
     ///
     /// # Errors
     /// What storage refuses.
-    pub async fn bytes(&self, name: &str) -> Result<Option<u64>> {
+    pub async fn file(&self, name: &str) -> Result<Option<File>> {
         let handle = JsFuture::from(self.0.get_file_handle(name)).await;
         let Some(handle) = found(handle)? else {
             return Ok(None);
         };
         let handle: FileSystemFileHandle = handle.unchecked_into();
         let file = found(JsFuture::from(handle.get_file()).await)?;
+        Ok(file.map(JsCast::unchecked_into))
+    }
+
+    /// The length of a file, if it is there and no folder. It may be open.
+    ///
+    /// # Errors
+    /// What storage refuses.
+    pub async fn bytes(&self, name: &str) -> Result<Option<u64>> {
+        let file = self.file(name).await?;
         // Lengths of files are whole and far below 2^53.
-        Ok(file.map(|file| file.unchecked_into::<File>().size() as u64))
+        Ok(file.map(|file| file.size() as u64))
     }
 
     /// Opens a file for reading and writing, made if need be.

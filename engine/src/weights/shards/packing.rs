@@ -11,6 +11,10 @@ use super::manifest::{
 use crate::error::{Error, Result};
 use crate::ports::ByteSource;
 
+/// Another number whenever the same files would become other shards: what was begun under an earlier one is not gone on
+/// with.
+pub const LAYOUT_VERSION: u32 = 1;
+
 /// Metadata keys with the terms of a model, the most telling first.
 const TERMS_KEYS: [&str; 3] = [
     "general.license.link",

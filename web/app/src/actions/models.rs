@@ -10,6 +10,7 @@ use outpost_protocol::{
 use web_sys::File;
 
 use super::{answering, now_ms};
+use crate::browser;
 use crate::client::{Answers, Client};
 use crate::state::{App, Problem, Speed, Work};
 
@@ -191,6 +192,19 @@ pub fn verify_model(app: App, client: &Client, id: &str) {
                 app.verified
                     .set(found.map(|model| (model.id, model.status == ModelStatus::Installed)));
             }
+            _ => {}
+        }
+    });
+}
+
+/// Has the browser save a model as one file, for a device without a network.
+pub fn save_model(app: App, client: &Client, id: &str) {
+    app.problem.set(None);
+    let (client, model) = (client.clone(), id.to_owned());
+    spawn_local(async move {
+        match client.ask(Request::Export { model }).await {
+            Event::Exported { file } => browser::save(&file.address, &file.name),
+            Event::Failed { message, remedy } => app.fail(message, remedy),
             _ => {}
         }
     });

@@ -12,7 +12,7 @@ use crate::state::App;
 use crate::{actions, pwa};
 
 /// Names of files that may hold a model.
-pub const MODEL_FILES: &str = ".gguf";
+pub const MODEL_FILES: &str = ".gguf,.tar,.json,.bin";
 /// What choosing them is called.
 pub const ADD_MODEL_FILES: &str =
     "Add model files: a model and its picture file (mmproj), both .gguf";

@@ -61,12 +61,17 @@ pub fn dialog(
             li().child("the model: its name ends in Q4_0.gguf (smaller) or Q8_0.gguf"),
             li().child("its picture file: its name begins with mmproj and ends in .gguf"),
         )),
-        p().class("fine").child("Without the picture file it answers about text only. The files stay on this device."),
+        p().class("fine").child(
+            "Without the picture file it answers about text only. The files stay on this device.",
+        ),
         span().class("wide file-command").child((
             icon(icons::ADD_FILE),
             span().attr("aria-hidden", "true").child("Add model files"),
             file_input(MODEL_FILES, ADD_MODEL_FILES, None, add),
         )),
+        p().class("fine").child(
+            "From one device to the next without a network: Save makes one file of a model, which is added there in the same way.",
+        ),
     ))
 }
 
@@ -120,6 +125,9 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
     let check = move |_| {
         client.with_value(|client| id.with_value(|id| actions::verify_model(app, client, id)))
     };
+    let save = move |_| {
+        client.with_value(|client| id.with_value(|id| actions::save_model(app, client, id)))
+    };
     let asked = RwSignal::new(false);
     let remove = move |_| match asked.get_untracked() {
         true => {
@@ -149,6 +157,7 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
                     }
                 },
             )),
+            Some(command(app, || true, save, || "Save")),
         ),
         _ if model.source.ends_with(".json") => {
             let source = model.source.clone();
@@ -156,9 +165,9 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
                 close_dialog(node);
                 client.with_value(|client| actions::go_on(app, client, &source));
             };
-            (Some(command(app, || true, go_on, || "Go on")), None)
+            (Some(command(app, || true, go_on, || "Go on")), None, None)
         }
-        _ => (None, None),
+        _ => (None, None, None),
     };
     let facts = facts(&model);
     li().child((

@@ -9,7 +9,7 @@ use js_sys::Uint8Array;
 use outpost_engine::weights::limits::MAX_JSON_BYTES;
 use outpost_engine::weights::shards::Manifest;
 use outpost_protocol::{DEMO_MANIFEST, DEMO_MODEL, ModelInfo, ModelState, Stage, Unit};
-use outpost_store::{Error, Installation, Part, Stopped, Watch};
+use outpost_store::{Error, Installation, Part};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -17,7 +17,7 @@ use web_sys::{
     Response, Url,
 };
 
-use super::check_space;
+use super::{Watching, check_space};
 use crate::desk::Task;
 use crate::event_loop::{at_most_ms, scope, sleep_ms};
 use crate::models::{Models, now_ms};
@@ -114,15 +114,6 @@ struct Fetching<'t> {
     address: &'t str,
     done: Cell<u64>,
     total: u64,
-}
-
-/// Lets messages in while what was fetched before is hashed.
-struct Watching<'t>(&'t Task);
-
-impl Watch for Watching<'_> {
-    async fn piece(&mut self, _done_bytes: u64, _total_bytes: u64) -> Result<(), Stopped> {
-        self.0.check().await.map_err(|_| Stopped)
-    }
 }
 
 impl Fetching<'_> {

@@ -1,12 +1,12 @@
 //! GGUF files that a person chose, packed into shards as they are read.
 
-use outpost_engine::weights::shards::{Packing, Role, ShardPlan};
+use outpost_engine::weights::shards::{LAYOUT_VERSION, Packing, Role, ShardPlan};
 use outpost_engine::weights::{Gguf, SplitName, WeightSource};
-use outpost_protocol::{ModelInfo, ModelState, Stage, Unit};
-use outpost_store::{Conversion, Installation, PIECE_BYTES, Sha256};
+use outpost_protocol::ModelInfo;
+use outpost_store::{Conversion, Sha256};
 use web_sys::File;
 
-use super::check_space;
+use super::{copy, names};
 use crate::desk::Task;
 use crate::models::{Models, now_ms};
 use crate::problem::{Problem, Result};
@@ -19,8 +19,7 @@ const SHARD_BYTES: u64 = 64 << 20;
 const NEEDED: &str =
     "Choose a Gemma 3 or MedGemma model and its picture file (mmproj), both ending in .gguf.";
 
-/// Installs a text model, with an image encoder or without. When the same files are chosen again after an attempt that was
-/// broken off, what it copied is kept.
+/// Installs a text model, with an image encoder or without.
 ///
 /// # Errors
 /// Files that are something else, damaged ones, and what storage refuses.
@@ -30,25 +29,26 @@ pub async fn import(
     files: Vec<File>,
     name: Option<String>,
 ) -> Result<ModelInfo> {
-    task.state(None, ModelState::Loading);
     let chosen = identity(&files);
     let source = names(&files);
     let files = open(files)?;
     let name = name.unwrap_or_else(|| name_of(&files));
     let packing = Packing::plan(files, &name, SHARD_BYTES)?;
+    let key = format!("{LAYOUT_VERSION} {SHARD_BYTES} {name}\n{chosen}");
     let conversion = Conversion {
-        key: &Sha256::of(format!("{SHARD_BYTES} {name}\n{chosen}").as_bytes()).to_string(),
+        key: &Sha256::of(key.as_bytes()).to_string(),
         name: &name,
         source: &source,
         shards: packing.shards(),
     };
     let installation = models.0.convert(conversion).await?;
-    let copied = copy(task, models, &packing, &installation).await;
-    if let Err(Problem::Cancelled) = copied {
-        // The person does not want it.
-        models.0.delete(&installation.folder).await?;
-    }
-    copied?;
+    let position = |name: &str| packing.shards().iter().position(|shard| shard.name == name);
+    copy(task, models, &installation, |name, offset, bytes| {
+        // Only parts of the plan are asked for.
+        let index = position(name).unwrap_or(usize::MAX);
+        Ok(packing.read_shard(index, offset, bytes)?)
+    })
+    .await?;
     let stored = |shard: &ShardPlan| {
         models
             .0
@@ -72,13 +72,6 @@ fn identity(files: &[File]) -> String {
         .collect();
     lines.sort();
     lines.concat()
-}
-
-/// Their names, for people.
-fn names(files: &[File]) -> String {
-    let mut names: Vec<_> = files.iter().map(File::name).collect();
-    names.sort();
-    names.join(", ")
 }
 
 /// Opens files and tells text model and image encoder apart by what they say they are.
@@ -144,40 +137,6 @@ fn together(files: Vec<File>) -> Result<Vec<(String, Vec<File>)>> {
         }
     }
     Ok(models)
-}
-
-/// Copies every shard that is not there yet.
-async fn copy(
-    task: &Task,
-    models: &Models,
-    packing: &Packing<Gguf<FileSource>>,
-    installation: &Installation,
-) -> Result<()> {
-    let total = packing.shards().iter().map(|shard| shard.bytes).sum();
-    let is_stored = |shard: &ShardPlan| models.0.stored(installation, &shard.name).is_some();
-    let stored = packing.shards().iter().filter(|shard| is_stored(shard));
-    let mut done = stored.map(|shard| shard.bytes).sum();
-    check_space(total - done).await?;
-    let mut piece = vec![0; PIECE_BYTES as usize];
-    for (index, shard) in packing.shards().iter().enumerate() {
-        if is_stored(shard) {
-            continue;
-        }
-        let mut writer = models.0.write(installation, &shard.name, &mut ()).await?;
-        while writer.written() < shard.bytes {
-            let count = PIECE_BYTES.min(shard.bytes - writer.written());
-            let Some(bytes) = piece.get_mut(..count as usize) else {
-                break;
-            };
-            packing.read_shard(index, writer.written(), bytes)?;
-            writer.write(bytes)?;
-            done += count;
-            task.progress(Stage::Copying, done, total, Unit::Bytes);
-            task.check().await?;
-        }
-        models.0.finish(writer)?;
-    }
-    Ok(())
 }
 
 /// The text model's own name, or that of its file.
