@@ -24,7 +24,7 @@ pub use models::{
     take_over, use_model, verify_model,
 };
 pub use pictures::{ACCEPTED, attach, detach};
-pub use speed::{can_measure, measure, stop_measuring};
+pub use speed::{can_measure, check_fit, measure, stop_measuring};
 
 use futures_channel::oneshot;
 use gloo::timers::callback::Timeout;

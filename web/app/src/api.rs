@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Array, JSON, Object, Promise, Reflect};
-use outpost_protocol::{DeviceChoice, Event, Request};
+use outpost_protocol::{DeviceChoice, Event, Fit, Need, Request, Verdict};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
@@ -89,6 +89,21 @@ export interface BenchReport {
   gpu_bytes_peak: number | null;
   wasm_heap_bytes: number | null;
 }
+/** How a model would run here, and what that was concluded from. */
+export interface Fit {
+  verdict: { rating: "well" | "slowly" | "not"; why: string; remedy: string };
+  need: { stored_bytes: number; weight_bytes: number };
+  /** Whether storage took a file of that length; null where the page has no storage. */
+  has_room: boolean | null;
+  /** What the browser says may be stored still: an estimate, which some browsers round so that it tells nothing. */
+  free_bytes: number | null;
+  /** Whether the browser has promised not to clear the page's storage by itself. */
+  is_kept: boolean;
+  adapter: Adapter;
+  /** What could be had on the GPU, of what is needed and no more; null without one. */
+  gpu_bytes: number | null;
+  expected_tok_s: number | null;
+}
 /** A product of x [tokens, cols] with 4-bit weights W [rows, cols]; cols in blocks of 32. */
 export interface ProductShape { rows: number; cols: number; tokens: number; }
 /** Which products to measure, on "gpu", "cpu", or the GPU where there is one ("auto", if not given). */
@@ -107,6 +122,8 @@ extern "C" {
     pub type JsBenchOptions;
     #[wasm_bindgen(typescript_type = "Promise<BenchReport>")]
     pub type JsBenchPromise;
+    #[wasm_bindgen(typescript_type = "Promise<Fit>")]
+    pub type JsFitPromise;
     #[wasm_bindgen(typescript_type = "KernelBenchOptions")]
     pub type JsKernelBenchOptions;
     #[wasm_bindgen(typescript_type = "Promise<ProductTime[]>")]
@@ -280,6 +297,17 @@ impl Outpost {
         future_to_promise(bench).unchecked_into()
     }
 
+    /// Finds out how MedGemma 4B in Q4_0 would run here, or a model of these sizes: bytes of all files, and of the text
+    /// model's weights.
+    pub fn fit(&self, stored_bytes: Option<f64>, weight_bytes: Option<f64>) -> JsFitPromise {
+        let usual = Need::MEDGEMMA_4B;
+        let need = Need {
+            stored_bytes: stored_bytes.map_or(usual.stored_bytes, |bytes| bytes as u64),
+            weight_bytes: weight_bytes.map_or(usual.weight_bytes, |bytes| bytes as u64),
+        };
+        self.promise(Request::Fit { need }, Array::new())
+    }
+
     /// Measures single products, beside those of other engines.
     #[wasm_bindgen(js_name = benchKernels)]
     pub fn bench_kernels(&self, options: &JsKernelBenchOptions) -> JsProductTimesPromise {
@@ -391,6 +419,10 @@ fn to_js(event: Event) -> Result<JsValue, JsValue> {
         Event::Installed { model } => outpost_protocol::encode(&model),
         Event::Exported { file } => outpost_protocol::encode(&file),
         Event::Benched { report } => outpost_protocol::encode(&report),
+        Event::Fits { fit } => {
+            let verdict = fit.verdict();
+            outpost_protocol::encode(&FitWithVerdict { fit, verdict })
+        }
         Event::KernelsBenched { times } => outpost_protocol::encode(&times),
         Event::Stats { stats } => outpost_protocol::encode(&stats),
         Event::Failed { message, remedy } => return Err(error(&message, &remedy)),
@@ -409,6 +441,14 @@ fn to_js(event: Event) -> Result<JsValue, JsValue> {
         _ => return Ok(JsValue::UNDEFINED),
     };
     JSON::parse(&text.map_err(|problem| error(&problem, ""))?)
+}
+
+/// What was found, and what it comes to.
+#[derive(serde::Serialize)]
+struct FitWithVerdict {
+    #[serde(flatten)]
+    fit: Fit,
+    verdict: Verdict,
 }
 
 fn error(message: &str, remedy: &str) -> JsValue {

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use outpost_protocol::{
-    Adapter, BenchReport, DeviceChoice, Figures, FinishReason, ModelInfo, ModelState, Stage, Unit,
+    Adapter, BenchReport, DeviceChoice, Figures, FinishReason, Fit, ModelInfo, ModelState, Stage,
+    Unit,
 };
 use outpost_vault::{RecordId, Summary};
 
@@ -114,6 +115,20 @@ pub enum Speed {
     Failed(Problem),
 }
 
+/// Whether MedGemma would run here.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Fitting {
+    /// Nobody asked.
+    #[default]
+    Unknown,
+    /// That is being found out.
+    Checking,
+    /// What was found.
+    Known(Fit),
+    /// It could not be found out; why.
+    Failed(String),
+}
+
 /// How the conversations of this device can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keeping {
@@ -193,6 +208,8 @@ pub struct App {
     pub answering_call: RwSignal<Option<u32>>,
     /// How fast the model was found to be.
     pub speed: RwSignal<Speed>,
+    /// Whether MedGemma would run here.
+    pub fitting: RwSignal<Fitting>,
     /// The call that measures it.
     pub measuring_call: RwSignal<Option<u32>>,
     /// How stored conversations can be reached.
@@ -239,6 +256,7 @@ impl App {
             answering: RwSignal::new(None),
             answering_call: RwSignal::new(None),
             speed: RwSignal::new(Speed::Unknown),
+            fitting: RwSignal::new(Fitting::default()),
             measuring_call: RwSignal::new(None),
             keeping: RwSignal::new(Keeping::Opening),
             protected: RwSignal::new(false),

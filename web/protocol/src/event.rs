@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bench::{BenchReport, ProductTime};
+use crate::fit::Fit;
 use crate::model::{Adapter, ModelFile, ModelInfo, ModelState, Stats};
 
 /// Something happened. See [`Event::is_final`] for which of these end a call.
@@ -80,6 +81,11 @@ pub enum Event {
     Benched {
         /// What was found.
         report: BenchReport,
+    },
+    /// What the device has for a model. Final.
+    Fits {
+        /// What was found.
+        fit: Fit,
     },
     /// Single products were measured. Final.
     KernelsBenched {

@@ -8,6 +8,7 @@
 
 mod bench;
 mod event;
+mod fit;
 pub mod format;
 mod model;
 mod request;
@@ -15,6 +16,7 @@ mod resume;
 
 pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, ProductShape, ProductTime};
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
+pub use fit::{Fit, Need, Rating, Verdict};
 pub use model::{Adapter, DeviceKind, ModelFile, ModelInfo, ModelState, ModelStatus, Stats};
 pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
 pub use resume::ShownTokens;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::CallId;
 use crate::bench::ProductShape;
+use crate::fit::Need;
 
 /// One request. Files and pictures travel beside it as attachments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +59,11 @@ pub enum Request {
         shapes: Vec<ProductShape>,
         /// Where to compute.
         device: DeviceChoice,
+    },
+    /// Find out how a model would run here. Ends with `Fits`.
+    Fit {
+        /// What it takes.
+        need: Need,
     },
     /// Say something, at once and whatever else is being done. Ends with `Done`.
     Ping,

@@ -22,7 +22,7 @@ use crate::event_loop::{BrowserClock, heap_bytes};
 use crate::lease::Lease;
 use crate::models::Models;
 use crate::problem::{Problem, Result};
-use crate::{gpu, helpers, install, measure, sources};
+use crate::{fit, gpu, helpers, install, measure, sources};
 
 /// Largest picture file that is read.
 const MAX_PICTURE_BYTES: u64 = 64 << 20;
@@ -106,6 +106,11 @@ impl Host {
                 let choice = gpu::choose(device, &self.adapter().await)?;
                 let times = measure::products(task, &shapes, choice).await?;
                 Ok(Event::KernelsBenched { times })
+            }
+            Request::Fit { need } => {
+                let adapter = self.adapter().await;
+                let fit = fit::fit(task, need, &adapter).await?;
+                Ok(Event::Fits { fit })
             }
             Request::Verify { model } => {
                 let models = Models::open().await?;

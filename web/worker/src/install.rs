@@ -16,7 +16,7 @@ use web_sys::{File, StorageEstimate};
 
 use crate::desk::Task;
 use crate::event_loop::scope;
-use crate::models::Models;
+use crate::models::{Models, has_room};
 use crate::problem::{Problem, Result};
 
 /// Installs what a person chose: GGUF files, or a shard set. When the same files are chosen again after an attempt that was
@@ -111,32 +111,24 @@ impl Watch for Watching<'_> {
     }
 }
 
-/// Fails early where the browser says that `needed` bytes do not fit. What it says is an estimate, so writing may still
-/// fail later.
+/// Fails early where storage does not take as much. It may still be full later, when others have written.
 async fn check_space(needed: u64) -> Result<()> {
-    let Ok(estimate) = scope().navigator().storage().estimate() else {
-        return Ok(());
-    };
-    let Ok(estimate) = JsFuture::from(estimate).await else {
-        return Ok(());
-    };
-    let estimate = StorageEstimate::from(estimate);
-    let (Some(quota), Some(used)) = (estimate.get_quota(), estimate.get_usage()) else {
-        return Ok(());
-    };
-    let free = (quota - used).max(0.0) as u64;
-    match needed <= free {
+    match has_room(needed).await? {
         true => Ok(()),
-        false => {
-            let bytes = outpost_protocol::format::bytes;
-            Err(Problem::new(
-                format!(
-                    "The model needs {}, and {} are free.",
-                    bytes(needed),
-                    bytes(free)
-                ),
-                "Free some space on this device, or choose a smaller model.",
-            ))
-        }
+        false => Err(Problem::new(
+            format!(
+                "The model needs {}, and the browser does not give this page as much.",
+                outpost_protocol::format::bytes(needed)
+            ),
+            "Free some space on this device, or choose a smaller model.",
+        )),
     }
+}
+
+/// What the browser says may be stored besides what is; `None` if it does not say.
+pub async fn free_bytes() -> Option<u64> {
+    let estimate = scope().navigator().storage().estimate().ok()?;
+    let estimate = StorageEstimate::from(JsFuture::from(estimate).await.ok()?);
+    let (quota, used) = (estimate.get_quota()?, estimate.get_usage()?);
+    Some((quota - used).max(0.0) as u64)
 }

@@ -2,13 +2,14 @@
 //!
 //! `desk` receives calls and works on them one after the other. `models` keeps models in OPFS, which `opfs` reaches;
 //! `install` brings them there from files or from the network; `host` holds the loaded engine and answers; `measure`
-//! says how fast it is; `helpers` are threads beside this one; `lease` keeps tabs from computing side by side.
+//! says how fast it is, `fit` whether another model would run; `helpers` are threads beside this one; `lease` keeps tabs from computing side by side.
 //!
 //! Invariants: weights pass through in pieces and never lie whole in this module's memory. After a model is installed,
 //! nothing here touches the network.
 
 mod desk;
 mod event_loop;
+mod fit;
 mod gpu;
 pub mod helpers;
 mod host;

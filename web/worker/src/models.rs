@@ -4,7 +4,7 @@
 
 use outpost_engine::weights::shards::{Manifest, Role};
 use outpost_protocol::{ModelInfo, ModelStatus, Stage, Unit};
-use outpost_store::{Installation, Library, Model, Status, Stopped, Watch};
+use outpost_store::{DiskError, DiskFile, Installation, Library, Model, Status, Stopped, Watch};
 use web_sys::File;
 
 use crate::desk::Task;
@@ -12,6 +12,8 @@ use crate::opfs::{Folder, FolderDisk};
 use crate::problem::{Problem, Result};
 use crate::sources::HandleSource;
 
+/// A file that is there only to see whether it can be.
+const TRIAL: &str = "trial";
 /// The folder of all models.
 const MODELS: &str = "models";
 
@@ -187,6 +189,24 @@ impl Models {
             self.0.delete(&model.folder).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether storage takes a file of so many bytes beside what there is. It is taken away again at once, or, since no journal
+/// names it, when the models are opened next.
+///
+/// # Errors
+/// What storage refuses for another reason.
+pub async fn has_room(bytes: u64) -> Result<bool> {
+    let folder = Folder::root().await?.folder(MODELS).await?;
+    let mut file = folder.create(TRIAL).await?;
+    let taken = file.truncate(bytes);
+    drop(file);
+    folder.remove(TRIAL).await?;
+    match taken {
+        Ok(()) => Ok(true),
+        Err(DiskError::Full) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

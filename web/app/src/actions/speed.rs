@@ -1,12 +1,14 @@
-//! Measuring how fast the model is here.
+//! Measuring how fast the model is here, and whether a larger one would run.
 
 use js_sys::Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use outpost_protocol::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, Event, ModelState, Request, Stage};
+use outpost_protocol::{
+    BENCH_PROMPT_TOKENS, BENCH_TOKENS, Event, ModelState, Need, Request, Stage,
+};
 
 use crate::client::Client;
-use crate::state::{App, Problem, Speed};
+use crate::state::{App, Fitting, Problem, Speed};
 
 /// Whether there is a model that has nothing else to do.
 pub fn can_measure(app: App) -> bool {
@@ -33,6 +35,24 @@ pub fn measure(app: App, client: &Client) {
             }
         }
         app.measuring_call.set(None);
+    });
+}
+
+/// Finds out whether MedGemma would run here.
+pub fn check_fit(app: App, client: &Client) {
+    if app.fitting.get_untracked() == Fitting::Checking {
+        return;
+    }
+    app.fitting.set(Fitting::Checking);
+    let client = client.clone();
+    spawn_local(async move {
+        let need = Need::MEDGEMMA_4B;
+        app.fitting
+            .set(match client.ask(Request::Fit { need }).await {
+                Event::Fits { fit } => Fitting::Known(fit),
+                Event::Failed { message, remedy } => Fitting::Failed(format!("{message} {remedy}")),
+                _ => Fitting::Unknown,
+            });
     });
 }
 

@@ -2,17 +2,18 @@
 
 use leptos::ev;
 use leptos::html::{
-    Dialog, button, dialog as dialog_element, h2, label, li, option, p, select, span, strong, ul,
+    Dialog, button, dialog as dialog_element, div, h2, label, li, option, p, select, span, strong,
+    ul,
 };
 use leptos::prelude::*;
-use outpost_protocol::{DeviceChoice, ModelInfo, ModelStatus, format};
+use outpost_protocol::{DeviceChoice, Fit, ModelInfo, ModelStatus, Rating, Verdict, format};
 
 use super::files::file_input;
 use super::header::{ADD_MODEL_FILES, MODEL_FILES};
 use super::icons::{self, icon};
 use super::{SharedClient, close_dialog, dialog_head, speed};
 use crate::actions;
-use crate::state::App;
+use crate::state::{App, Fitting};
 
 /// The dialog, closed.
 pub fn dialog(
@@ -64,6 +65,7 @@ pub fn dialog(
         p().class("fine").child(
             "Without the picture file it answers about text only. The files stay on this device.",
         ),
+        fits(app, client),
         span().class("wide file-command").child((
             icon(icons::ADD_FILE),
             span().attr("aria-hidden", "true").child("Add model files"),
@@ -73,6 +75,57 @@ pub fn dialog(
             "From one device to the next without a network: Save makes one file of a model, which is added there in the same way.",
         ),
     ))
+}
+
+/// Whether MedGemma would run here, once somebody asks.
+fn fits(app: App, client: SharedClient) -> impl IntoView {
+    let check = move |_| client.with_value(|client| actions::check_fit(app, client));
+    let ask = button()
+        .class("link")
+        .attr("type", "button")
+        .attr("data-testid", "check-fit")
+        .attr("disabled", move || {
+            (!free(app) || app.fitting.get() == Fitting::Checking).then_some("")
+        })
+        .on(ev::click, check)
+        .child("Will MedGemma 4B run here?");
+    let found = move || match app.fitting.get() {
+        Fitting::Unknown => None,
+        Fitting::Checking => Some(
+            p().child("Trying it: memory, storage and speed \u{2026}")
+                .into_any(),
+        ),
+        Fitting::Failed(why) => Some(p().child(why).into_any()),
+        Fitting::Known(fit) => Some(verdict(&fit).into_any()),
+    };
+    (
+        p().class("device-line").child(ask),
+        div()
+            .attr("role", "status")
+            .attr("data-testid", "fit")
+            .child(found),
+    )
+}
+
+fn verdict(fit: &Fit) -> impl IntoView {
+    let Verdict {
+        rating,
+        why,
+        remedy,
+    } = fit.verdict();
+    let rating = match rating {
+        Rating::Well => "It runs well here. ",
+        Rating::Slowly => "It runs slowly here. ",
+        Rating::Not => "It does not run here. ",
+    };
+    let kept = match fit.is_kept {
+        true => "The browser keeps it until you remove it.",
+        false => "The browser may remove it when the device is short of space.",
+    };
+    (
+        p().child((strong().child(rating), why, " ", remedy)),
+        p().class("fine").child(kept),
+    )
 }
 
 /// Where models compute. Changing it loads the one in use again.
