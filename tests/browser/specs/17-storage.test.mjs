@@ -12,7 +12,23 @@ import { pageHeaders } from "../lib/deploy.mjs";
 import { startHost } from "../lib/host.mjs";
 import * as opfs from "../lib/opfs.mjs";
 import { ask, makeRoom, newConversation, part, problem, ready, refusal, send } from "../lib/page.mjs";
-import { ANSWER_MS, CHROMIUM_FLAGS, DEMO, DIST, ENDLESS, QUESTIONS, READY_MS } from "../lib/settings.mjs";
+import { ANSWER_MS, CHROMIUM_FLAGS, DEMO, DIST, ENDLESS, QUESTIONS } from "../lib/settings.mjs";
+import {
+  answersStill,
+  call,
+  conversationIsThere,
+  converse,
+  everyByteIsRight,
+  models,
+  onlyDemo,
+  ROOM,
+  shardsAsked,
+  stage,
+  start,
+  startAlone,
+  status,
+  STORED_MS,
+} from "../lib/whole.mjs";
 
 const args = [...CHROMIUM_FLAGS.filter((flag) => !flag.startsWith("--headless")), ...KEEPS_GPU];
 
@@ -21,14 +37,10 @@ const SHARD_BYTES = 230_000;
 const BYTES_PER_SECOND = 350_000;
 /** Shards of 64 MiB that an import has beside those of the demonstration model. */
 const SPARE_SHARDS = 2;
-const ROOM = 4 * 2 ** 30;
 const TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000;
-/** Longer than the page waits before it stores what there is. */
-const STORED_MS = 1_500;
 /** What Chromium and wgpu log about hosts that refuse, devices that are gone, and the trap that a test sets. */
 const EXPECTED = /Failed to load resource|ERR_|lost|device|GPU|context|a trap/i;
 
-const stage = { troubles: [] };
 let model;
 let large;
 
@@ -56,80 +68,6 @@ after(async () => {
   const unexpected = (stage.browser?.troubles ?? []).filter((line) => !EXPECTED.test(line));
   assert.deepEqual(unexpected, [], "the page logged errors, threw, or asked another host");
 });
-
-const models = (page) => page.evaluate(() => window.outpost.models());
-const status = async (page, id) => (await models(page)).find((model) => model.id === id)?.status;
-
-/** What a call of `window.outpost` came to: its value, or `{ message, remedy }`. */
-const call = (page, name, ...given) =>
-  page.evaluate(
-    ({ name, given }) => window.outpost[name](...given).catch(({ message, remedy }) => ({ message, remedy })),
-    { name, given },
-  );
-
-/** Names of shards that the host was asked for, once each. */
-const shardsAsked = () =>
-  [...new Set(stage.host.log.map(({ path }) => path.split("/").at(-1)))].filter((name) => name.endsWith(".bin")).sort();
-
-/** The application with a host that has no model, so that nothing is mended before a test has looked. */
-async function startAlone(page) {
-  stage.host.mend();
-  stage.host.break(MANIFEST, { status: 404 });
-  await start(page);
-}
-
-/** The application as it starts, until it has done what it does by itself. */
-async function start(page) {
-  stage.host.log.length = 0;
-  await page.goto(stage.host.address);
-  await page.waitForFunction(
-    () =>
-      document.querySelector("[data-testid=model-state]")?.textContent === "ready" ||
-      document.querySelector("[data-testid=error]"),
-    undefined,
-    { timeout: READY_MS },
-  );
-  return models(page);
-}
-
-/** Answers to which the page has come again, in a conversation of its own. */
-async function answersStill(page) {
-  await ready(page);
-  await newConversation(page);
-  assert.match(await ask(page, QUESTIONS.who), /demonstration model/i);
-}
-
-/** The conversation that every test must find as it was. */
-async function converse(page) {
-  await newConversation(page);
-  const answer = await ask(page, QUESTIONS.who);
-  await page.waitForTimeout(STORED_MS);
-  return answer;
-}
-
-async function conversationIsThere(page, answer) {
-  await part(page, "answer").waitFor();
-  assert.equal((await part(page, "answer").innerText()).trim(), answer);
-}
-
-async function everyByteIsRight(page, id) {
-  const checked = await page.evaluate((id) => window.outpost.verify(id), id);
-  assert.deepEqual(checked.find((model) => model.id === id)?.status, { is: "installed" });
-}
-
-/** Nothing is installed but the demonstration model, whole and in use, whatever an earlier test has left. */
-async function onlyDemo(page) {
-  stage.host.mend();
-  await page.evaluate(async (url) => {
-    for (const { id } of await window.outpost.models()) if (id !== "demo") await window.outpost.remove(id);
-    await window.outpost.download(url);
-    const [{ status }] = await window.outpost.verify("demo");
-    if (status.is !== "installed") await window.outpost.download(url);
-    await window.outpost.load("demo", "cpu");
-  }, MANIFEST);
-  await ready(page);
-  stage.host.log.length = 0;
-}
 
 /** Not one more byte may be stored; files that are open have room for a moment longer. */
 async function fillUp(page) {
@@ -214,7 +152,6 @@ test("quota exceeded in the middle of a download: it says so, keeps what there i
 test("quota exceeded in the middle of an import: the page says so, and choosing the same files goes on", async () => {
   const { page } = stage;
   await onlyDemo(page);
-  await makeRoom(page.context(), page, ROOM);
   const answer = await converse(page);
   await part(page, "import-files").setInputFiles(large);
   await copied(page, 1);
@@ -370,7 +307,9 @@ async function tearJournal(page, tear) {
   const journals = Object.entries(await opfs.files(page)).filter(([path, { bytes }]) => path.startsWith("journal.") && bytes > 0);
   assert.equal(journals.length, 1, "one journal counts");
   const [[path]] = journals;
-  await opfs.write(page, path, tear(await opfs.read(page, path)));
+  const before = await opfs.read(page, path);
+  await opfs.write(page, path, tear(Buffer.from(before)));
+  assert.ok(!before.equals(await opfs.read(page, path)), "it is another one now");
 }
 
 for (const [how, { tear, left }] of Object.entries(TORN)) {
@@ -561,7 +500,6 @@ for (const [how, ends] of Object.entries(ENDINGS)) {
   test(`the Worker terminated in the middle of an import, ${how}: the model in use comes back, and the import goes on`, async () => {
     const { page } = stage;
     await onlyDemo(page);
-    await makeRoom(page.context(), page, ROOM);
     const answer = await converse(page);
     await part(page, "import-files").setInputFiles(large);
     await copied(page, 1);
