@@ -284,6 +284,7 @@ const TORN = {
 
 /** Two models, a downloaded one after an imported one, whose folders have numbers from `first` on -> the imported one's id. */
 async function twoModels(page, first) {
+  stage.host.mend();
   await evict(page, "file_systems");
   await start(page);
   await ready(page);
@@ -450,7 +451,6 @@ test("the clock moved by ten years between starts: the models are whole, and no 
   const listed = await part(page, "conversation-list").getByRole("listitem").locator("strong").allInnerTexts();
   const ours = listed.filter((title) => titles.some((known) => title.startsWith(known)));
   assert.deepEqual(ours.map((title) => title.split(".")[0]), ["Ten years later", "At its time", "Ten years before"]);
-  assert.equal(ours.length, 3);
   const open = part(page, "conversation-list").getByRole("button", { name: /^Ten years later/ });
   await open.click();
   await page.waitForFunction((text) => document.querySelector("#conversation").innerText.includes(text), "Ten years later");
