@@ -94,7 +94,7 @@ impl<D: Disk> Library<D> {
         })
     }
 
-    /// The manifest in a model's folder, checked.
+    /// The manifest in a model's folder, checked. One that is no longer what it was makes the model a damaged one.
     ///
     /// # Errors
     /// [`Error::NotHere`], [`Error::NoManifest`], [`Error::Manifest`] for one that this version does not know, and what
@@ -107,7 +107,16 @@ impl<D: Disk> Library<D> {
         let (file, stored) = known.manifest.as_ref().ok_or_else(damaged)?;
         match self.read_json(&path(folder, file)).await? {
             Some(json) if Sha256::of(&json) == stored.sha256 => Ok(Manifest::from_json(&json)?),
-            _ => Err(damaged()),
+            _ => {
+                // So that the model is a damaged one, which adding it again mends.
+                if !known.lost.contains_key(file) {
+                    self.record(vec![Change::Lost {
+                        folder: folder.to_owned(),
+                        files: vec![file.clone()],
+                    }])?;
+                }
+                Err(damaged())
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::install::MANIFESTS;
 use crate::journal::Journal;
 use crate::library::{Library, decode, encode, is_journal, path};
 use crate::part::{Part, parts_of};
-use crate::state::{About, Change, State, Stored};
+use crate::state::{About, Change, State, Stored, number_of};
 
 /// The manifest of a model from before there was a journal.
 const OLD_MANIFEST: &str = "manifest.json";
@@ -116,7 +116,10 @@ impl<D: Disk> Library<D> {
     /// Begins to adopt folders that the journal has not heard of, and finds the manifests of installations that were
     /// stopped, or forgotten, before it was recorded.
     async fn discover(&self) -> Result<()> {
-        for folder in self.disk.names("").await.at("")? {
+        let mut folders = self.disk.names("").await.at("")?;
+        // By their numbers: one that is recorded makes every lower number one that was heard of.
+        folders.sort_by_key(|folder| number_of(folder));
+        for folder in folders {
             let known = self.folder(&folder).ok();
             let heard_of = self.told(|state| state.has_heard_of(&folder));
             let searched = match &known {

@@ -303,7 +303,8 @@ pub(crate) fn piece_number(file: &str) -> Option<u32> {
     file.strip_prefix(PIECE)?.parse().ok()
 }
 
-fn number_of(folder: &str) -> Option<u64> {
+/// The number in a folder's name.
+pub(crate) fn number_of(folder: &str) -> Option<u64> {
     folder.strip_prefix(FOLDER)?.parse().ok()
 }
 

@@ -142,6 +142,52 @@ fn a_journal_that_is_gone_is_noticed_by_who_remembers_it() {
 }
 
 #[test]
+fn without_the_journal_every_folder_is_found_whatever_the_length_of_its_number() {
+    let disk = FakeDisk::default();
+    let (library, _) = open(&disk);
+    let samples: Vec<Sample> = (0..12)
+        .map(|number| Sample::new(&format!("model-{number}"), number, &[30, 10]))
+        .collect();
+    for sample in &samples {
+        install(&library, sample);
+    }
+    drop(library);
+    disk.take("journal.1");
+    disk.take("journal.2");
+    let (library, _) = open(&disk);
+    block_on(library.adopt(9, &mut ())).unwrap();
+    block_on(library.clean_up()).unwrap();
+    for sample in &samples {
+        let model = library.installed(&sample.manifest.id).unwrap();
+        assert_eq!(model.status, Status::Installed, "{}", model.folder);
+    }
+}
+
+#[test]
+fn a_description_that_cannot_be_read_makes_a_damaged_model_which_adding_it_again_mends() {
+    let sample = sample();
+    let (disk, library, folder) = installed(&sample);
+    let file = format!("{folder}/manifest~1.json");
+    let length = sample.manifest.to_json().unwrap().len();
+    disk.put(&file, &vec![b'x'; length]);
+    let refused = block_on(library.manifest(&folder));
+    assert!(matches!(refused, Err(Error::NoManifest { .. })));
+    let status = library.installed("alpha").unwrap().status;
+    assert!(matches!(status, Status::Damaged { .. }), "{status:?}");
+    let installation = block_on(library.install(&sample.manifest, "elsewhere")).unwrap();
+    assert_eq!(library.missing(&installation), [], "every shard is kept");
+    block_on(library.complete(&installation, &sample.manifest, 9)).unwrap();
+    assert_eq!(
+        block_on(library.manifest(&folder)).unwrap(),
+        sample.manifest
+    );
+    assert_eq!(
+        library.installed("alpha").unwrap().status,
+        Status::Installed
+    );
+}
+
+#[test]
 fn a_model_from_before_the_journal_is_adopted_as_far_as_it_is_intact() {
     let sample = sample();
     for wrong in [None, Some(1)] {

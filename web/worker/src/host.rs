@@ -114,9 +114,13 @@ impl Host {
             }
             Request::Verify { model } => {
                 let models = Models::open().await?;
-                let outcome = models.verify(task, &model).await;
+                let whole = models.verify(task, &model).await;
+                if let Ok(false) = whole {
+                    // What it has computed with may be wrong too.
+                    self.let_go(task, &model);
+                }
                 self.restate(task, ModelState::Absent);
-                outcome?;
+                whole?;
                 Ok(Event::Models {
                     models: models.list().await?,
                 })
@@ -301,12 +305,17 @@ impl Host {
         self.loaded.take_if(|loaded| loaded.id == id).is_some()
     }
 
-    async fn delete(&mut self, task: &Task, id: &str) -> Result<Event> {
-        let models = Models::open().await?;
+    /// Takes a model off the device, and tells the page, if it is there.
+    fn let_go(&mut self, task: &Task, id: &str) {
         if self.release(id) {
             self.lease = None;
             task.state(None, ModelState::Absent);
         }
+    }
+
+    async fn delete(&mut self, task: &Task, id: &str) -> Result<Event> {
+        let models = Models::open().await?;
+        self.let_go(task, id);
         models.delete(id).await?;
         Ok(Event::Models {
             models: models.list().await?,

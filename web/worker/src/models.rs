@@ -152,17 +152,17 @@ impl Models {
         Ok(files)
     }
 
-    /// Compares all of a model with its manifest. What is wrong makes it a damaged one.
+    /// Compares all of a model with its manifest -> whether it is whole. What is wrong makes it a damaged one.
     ///
     /// # Errors
     /// No such model, and what storage refuses.
-    pub async fn verify(&self, task: &Task, id: &str) -> Result<()> {
+    pub async fn verify(&self, task: &Task, id: &str) -> Result<bool> {
         let model = self.0.installed(id).ok_or_else(|| absent(id))?;
         let wrong = self.0.verify(&model.folder, &mut Verifying(task)).await?;
         if !wrong.is_empty() {
             log::warn!("{}: damaged or missing: {wrong:?}", model.name);
         }
-        Ok(())
+        Ok(wrong.is_empty())
     }
 
     /// Gives an installation up: what there is of it goes, unless it was to mend a model that is installed.
