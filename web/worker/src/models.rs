@@ -199,9 +199,10 @@ impl Models {
 /// What storage refuses for another reason.
 pub async fn has_room(bytes: u64) -> Result<bool> {
     let folder = Folder::root().await?.folder(MODELS).await?;
-    let mut file = folder.create(TRIAL).await?;
-    let taken = file.truncate(bytes);
-    drop(file);
+    let taken = match folder.create(TRIAL).await {
+        Ok(mut file) => file.truncate(bytes),
+        Err(error) => Err(error),
+    };
     folder.remove(TRIAL).await?;
     match taken {
         Ok(()) => Ok(true),
