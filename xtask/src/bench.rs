@@ -18,9 +18,8 @@ pub use self::options::Options;
 use crate::build;
 use crate::error::{Failure, Result};
 use crate::places::Places;
-use crate::process::Run;
 use crate::scale::{self, files};
-use crate::setup::{self, BrowserTools, CHROMIUM_FLAGS};
+use crate::setup::{self, BrowserTools};
 
 /// Products that are measured: a feed-forward network's of the 4B shape, for a token and for a prompt.
 const KERNELS: [(u32, u32, u32); 4] = [
@@ -163,15 +162,7 @@ fn in_browser(places: &Places, options: &Options, model: Option<&Path>) -> Resul
 }
 
 fn run_script(places: &Places, browser: &BrowserTools, plan: &Path) -> Result<()> {
-    Run::new(places, &browser.node)?
-        .arg(places.root.join("tests/bench/run.mjs"))
-        .arg(plan)
-        .env("OUTPOST_XTASK", &places.xtask)
-        .env("OUTPOST_DIST", places.dist())
-        .env("OUTPOST_OUTPUT", places.browser_output())
-        .env("OUTPOST_CHROMIUM", &browser.chromium)
-        .env("OUTPOST_CHROMIUM_FLAGS", CHROMIUM_FLAGS.join(" "))
-        .run()
+    browser.script(places, "bench/run.mjs")?.arg(plan).run()
 }
 
 /// On the CPU half of what llama.cpp does with the processor's own instructions; the GPU is reported.

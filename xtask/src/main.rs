@@ -10,6 +10,7 @@ mod process;
 mod scale;
 mod serve;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 
@@ -45,6 +46,8 @@ cargo xtask bench [--native] [--browser] [--kernels]    measure the engine besid
                   [--positions N,N]                     natively, tokens behind prompts of these lengths as well
                   [--rounds N] [--no-build]             times that everything is measured (5); as it was built before
                   [--json FILE]                         write the figures to a file too
+cargo xtask soak [--json FILE]                          hundreds of answers, loads and imports in one browser: is memory
+                                                        flat at the end?
 cargo xtask setup                                       only install what building and testing need";
 
 /// What the command line asks for.
@@ -57,6 +60,7 @@ enum Task {
     Fuzz(fuzz::Options),
     Scale(scale::Options),
     Bench(bench::Options),
+    Soak { json: Option<PathBuf> },
     Tidy,
     Setup,
     Help,
@@ -93,6 +97,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz(options) => fuzz::run(&places, &options),
         Task::Scale(options) => scale::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options),
+        Task::Soak { json } => soak::run(&places, json.as_ref()),
         Task::Tidy => tidy::run(&places),
         Task::Setup => setup::everything(&places),
         Task::Help => Ok(()),
@@ -178,6 +183,16 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, lexopt::Erro
             Ok(Task::Scale(options))
         }
         "bench" => bench::Options::parse(&mut parser).map(Task::Bench),
+        "soak" => {
+            let mut json = None;
+            while let Some(argument) = parser.next()? {
+                match argument {
+                    Long("json") => json = Some(PathBuf::from(parser.value()?)),
+                    other => return Err(other.unexpected()),
+                }
+            }
+            Ok(Task::Soak { json })
+        }
         "tidy" | "setup" | "headers" => match parser.next()? {
             None if command == "setup" => Ok(Task::Setup),
             None if command == "headers" => Ok(Task::Headers),

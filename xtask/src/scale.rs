@@ -15,7 +15,7 @@ use crate::build::{self, NATIVE_PACKAGES};
 use crate::error::{Failure, Result};
 use crate::places::Places;
 use crate::process::Run;
-use crate::setup::{self, BrowserTools, CHROMIUM_FLAGS};
+use crate::setup::{self, BrowserTools};
 
 use self::files::Model;
 
@@ -104,14 +104,9 @@ fn measure(places: &Places, options: &Options, browser: &BrowserTools) -> Result
     let path = folder.join("plan.json");
     std::fs::write(&path, format!("{plan:#}\n"))
         .map_err(|error| Failure::file("write", &path, &error))?;
-    Run::new(places, &browser.node)?
-        .arg(places.root.join("tests/browser/scale.mjs"))
+    browser
+        .script(places, "browser/scale.mjs")?
         .arg(&path)
-        .env("OUTPOST_XTASK", &places.xtask)
-        .env("OUTPOST_DIST", places.dist())
-        .env("OUTPOST_OUTPUT", places.browser_output())
-        .env("OUTPOST_CHROMIUM", &browser.chromium)
-        .env("OUTPOST_CHROMIUM_FLAGS", CHROMIUM_FLAGS.join(" "))
         .run()
         .map_err(|failure| failure.remedy("see above what went wrong or is beyond its budget"))
 }

@@ -11,7 +11,7 @@ use crate::build::{self, NATIVE_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER
 use crate::error::{Failure, Result};
 use crate::places::Places;
 use crate::process::Run;
-use crate::setup::{self, CHROMIUM_FLAGS, WasmToolchain};
+use crate::setup::{self, WasmToolchain};
 use crate::tidy;
 
 /// Native crates without burn.
@@ -249,15 +249,7 @@ fn wasm_tests(places: &Places, _: &Options) -> Result<()> {
 fn page_tests(places: &Places, options: &Options) -> Result<()> {
     let browser = setup::for_browser_tests(places)?;
     build::outpost(places)?;
-    let tests = Run::new(places, &browser.node)?
-        .arg(places.root.join("tests/browser/run.mjs"))
-        .env("OUTPOST_XTASK", &places.xtask)
-        .env("OUTPOST_COMMAND", places.outpost())
-        .env("OUTPOST_DIST", places.dist())
-        .env("OUTPOST_HOSTS", places.hosts())
-        .env("OUTPOST_OUTPUT", places.browser_output())
-        .env("OUTPOST_CHROMIUM", &browser.chromium)
-        .env("OUTPOST_CHROMIUM_FLAGS", CHROMIUM_FLAGS.join(" "));
+    let tests = browser.script(places, "browser/run.mjs")?;
     let tests = if options.update_screenshots {
         tests.env(
             "OUTPOST_UPDATE_SCREENSHOTS",

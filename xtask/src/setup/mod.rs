@@ -48,6 +48,21 @@ pub struct BrowserTools {
     pub node: PathBuf,
 }
 
+impl BrowserTools {
+    /// Node with a script below `tests`, told where the built page, what serves it and the browser are.
+    pub fn script(&self, places: &Places, script: &str) -> Result<Run> {
+        Ok(Run::new(places, &self.node)?
+            .arg(places.root.join("tests").join(script))
+            .env("OUTPOST_XTASK", &places.xtask)
+            .env("OUTPOST_COMMAND", places.outpost())
+            .env("OUTPOST_DIST", places.dist())
+            .env("OUTPOST_HOSTS", places.hosts())
+            .env("OUTPOST_OUTPUT", places.browser_output())
+            .env("OUTPOST_CHROMIUM", &self.chromium)
+            .env("OUTPOST_CHROMIUM_FLAGS", CHROMIUM_FLAGS.join(" ")))
+    }
+}
+
 /// Everything that any command needs.
 pub fn everything(places: &Places) -> Result<()> {
     for_page(places)?;
