@@ -2,7 +2,7 @@
 
 use outpost_engine::error::Result;
 use outpost_engine::weights::shards::{
-    Manifest, ManifestFile, Packing, Role, Sha256Stream, ShardSet, verify_shard,
+    HAI_DEF, Manifest, ManifestFile, Packing, Role, Sha256Stream, ShardSet, verify_shard,
 };
 use outpost_engine::weights::{BlockType, Gguf, Value, WeightSource};
 
@@ -12,8 +12,12 @@ use super::{Case, check, flip_every_bit, read_all, variant_of};
 const SHARD_BYTES: u64 = 300;
 
 fn gguf() -> Gguf<Vec<u8>> {
+    licensed("terms")
+}
+
+fn licensed(terms: &str) -> Gguf<Vec<u8>> {
     let writer = GgufWriter::new()
-        .value("general.license", &Value::String("terms".into()))
+        .value("general.license", &Value::String(terms.into()))
         .tensor("a", &[4, 32], BlockType::Q8_0, &[5; 136])
         .tensor("b", &[5], BlockType::F16, &[6; 10]);
     Gguf::open(writer.bytes()).unwrap()
@@ -47,6 +51,18 @@ fn json(change: impl FnOnce(&mut Manifest)) -> Vec<u8> {
 
 fn file(change: impl FnOnce(&mut ManifestFile)) -> Vec<u8> {
     json(|m| change(&mut m.files[0]))
+}
+
+#[test]
+fn what_must_be_told_with_medgemma_is_in_its_manifest_and_in_no_others() {
+    let terms = |name: &str, license: &str| {
+        let packing = Packing::plan(vec![(Role::Text, licensed(license))], name, 1 << 20).unwrap();
+        packing.manifest(&[[0; 32]]).unwrap().terms
+    };
+    assert_eq!(terms("Medgemma 4b It", "other"), HAI_DEF);
+    assert_eq!(terms("Mine", "health-ai-developer-foundations"), HAI_DEF);
+    assert_eq!(terms("Gemma 3 270m", "gemma"), "gemma");
+    assert_eq!(terms("Mine", ""), "");
 }
 
 #[test]

@@ -8,6 +8,7 @@ export const MODEL = {
   bytes: 1000,
   vision: true,
   notice: null,
+  terms: null,
   source: "stand-in.gguf",
   status: { is: "installed" },
 };

@@ -145,7 +145,7 @@ test("what stands around it is not painted over", () =>
   }));
 
 test("as the name and the notice of a model, in the masthead and in the list of models", () => {
-  const models = CORPUS.map(({ text }, index) => ({ ...MODEL, id: `m${index}`, name: text, notice: text }));
+  const models = CORPUS.map(({ text }, index) => ({ ...MODEL, id: `m${index}`, name: text, notice: text, terms: text }));
   return opened({ models }, async (page) => {
     await page.getByRole("button", { name: "Models", exact: true }).click();
     const rows = page.locator(".model-list li");

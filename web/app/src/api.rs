@@ -23,6 +23,8 @@ export interface ModelInfo {
   bytes: number;
   vision: boolean;
   notice: string | null;
+  /** Under which terms it may be used, if anybody said. */
+  terms: string | null;
   /** Where it came from: an address, or names of files. */
   source: string;
   /** Only an installed one can be loaded. What is not finished or damaged is added again, and what there is of it is kept. */

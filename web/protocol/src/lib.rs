@@ -174,6 +174,7 @@ mod tests {
             bytes: 1,
             vision: true,
             notice: None,
+            terms: None,
             source: "m.gguf".into(),
             status: ModelStatus::Damaged {
                 missing: vec!["text-00001-of-00002.bin".into()],

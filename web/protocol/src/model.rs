@@ -15,6 +15,9 @@ pub struct ModelInfo {
     pub vision: bool,
     /// What its maker wants to be said wherever it is used.
     pub notice: Option<String>,
+    /// Under which terms it may be used, if anybody said.
+    #[serde(default)]
+    pub terms: Option<String>,
     /// Where it came from: an address, or names of files.
     pub source: String,
     /// Whether it can be used.

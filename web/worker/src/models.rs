@@ -64,13 +64,21 @@ impl Models {
     pub async fn info(&self, model: Model) -> ModelInfo {
         // One that cannot be read is damaged, which its status says.
         let manifest = self.0.manifest(&model.folder).await.ok();
-        let notice = manifest.as_ref().map(|manifest| manifest.notice.clone());
+        let said = |text: fn(&Manifest) -> &String| {
+            let text = manifest.as_ref().map(text).cloned();
+            text.filter(|text| !text.is_empty())
+        };
+        let (notice, terms) = (
+            said(|manifest| &manifest.notice),
+            said(|manifest| &manifest.terms),
+        );
         ModelInfo {
             id: model.id.unwrap_or(model.folder),
             name: model.name,
             bytes: model.bytes,
             vision: manifest.is_some_and(|manifest| manifest.file(Role::Vision).is_some()),
-            notice: notice.filter(|notice| !notice.is_empty()),
+            notice,
+            terms,
             source: model.source,
             status: match model.status {
                 Status::Installed => ModelStatus::Installed,

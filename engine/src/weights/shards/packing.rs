@@ -22,6 +22,13 @@ const TERMS_KEYS: [&str; 3] = [
     "general.license",
 ];
 
+/// What must be told with MedGemma: the notice of Google's Health AI Developer Foundations, as it comes with the model's
+/// published files.
+pub const HAI_DEF: &str = "HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use found at https://developers.google.com/health-ai-developer-foundations/terms";
+
+/// What names these terms in metadata, and a model under them.
+const HAI_DEF_NAMES: [&str; 2] = ["health-ai-developer-foundations", "medgemma"];
+
 /// A source of which any bytes can be read: what a stream is made of.
 pub trait Packable: WeightSource {
     /// Name of the file or folder that it comes from.
@@ -229,7 +236,12 @@ impl<P: Packable> Packing<P> {
                 .find(|text| text.len() as u64 <= MAX_TEXT_BYTES)
                 .map(str::to_owned)
         };
-        self.files.iter().find_map(terms).unwrap_or_default()
+        let found = self.files.iter().find_map(terms).unwrap_or_default();
+        let told = format!("{} {found}", self.name).to_lowercase();
+        match HAI_DEF_NAMES.iter().any(|name| told.contains(name)) {
+            true => HAI_DEF.to_owned(),
+            false => found,
+        }
     }
 }
 

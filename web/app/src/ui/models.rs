@@ -56,7 +56,8 @@ pub fn dialog(
         )),
         h2().child("Add MedGemma"),
         p().child(
-            "Google gives it to those who accept its terms. Fetch two files there, and choose both together:",
+            "Google gives it to those who accept its terms (developers.google.com/health-ai-developer-foundations/terms); who adds \
+             it accepts them. Fetch two files there, and choose both together:",
         ),
         ul().class("needed").child((
             li().child("the model: its name ends in Q4_0.gguf (smaller) or Q8_0.gguf"),
@@ -227,6 +228,9 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
         span().class("model-facts").child((
             strong().child(model.name),
             span().class("fine").child(facts),
+            model
+                .terms
+                .map(|terms| span().class("fine terms").child(format!("Terms: {terms}"))),
         )),
         span().class("model-actions").child((
             commands,
