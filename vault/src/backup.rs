@@ -482,3 +482,24 @@ fn frame_too_large(length: usize) -> Error {
         limit: MOST_FRAME_BYTES as u64,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Who makes a backup with a passphrase of their own writes what they like into its frames.
+        #[test]
+        fn no_content_of_a_frame_makes_reading_panic(
+            kind in 0..4_u8,
+            rest in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let content = [&[kind][..], &rest].concat();
+            let _ = frame(&content);
+            let _ = frame(&rest);
+        }
+    }
+}

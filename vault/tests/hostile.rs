@@ -4,6 +4,7 @@
 mod support;
 
 use outpost_vault::{Cost, Error, RecordId, Secret};
+use proptest::prelude::*;
 use support::*;
 
 fn tampered<T>(result: Result<T, Error>) -> bool {
@@ -318,4 +319,20 @@ fn pictures_belong_to_one_conversation() {
     more.turns[0].pictures[0].id = missing;
     assert!(wait(save(&vault, &id, &more, &[])).is_err());
     assert_eq!(text_of(&vault, &id).unwrap(), "x");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_in_the_place_of_the_keys_make_it_panic(
+        slots in 0..5_u8,
+        kind in 0..4_u8,
+        length in 0..70_u8,
+        rest in proptest::collection::vec(any::<u8>(), 0..90),
+    ) {
+        let keys = [&[1, slots, kind, length, 0][..], &rest].concat();
+        let memory = Memory::with(Stored::from([("keys".to_owned(), keys)]));
+        let vault = locked(&memory, 1);
+        let _ = wait(vault.state());
+        prop_assert!(wait(vault.unlock(None)).is_err());
+    }
 }

@@ -44,7 +44,7 @@ async function tabs(check) {
   }
 }
 
-const shown = async (page, text) => page.getByText(text, { exact: true }).first().waitFor();
+const shown = async (page, text) => page.locator(".asked").getByText(text, { exact: true }).first().waitFor();
 const locked = (page) => part(page, "locked").waitFor();
 
 async function openPrivacy(page) {
@@ -220,14 +220,7 @@ test("what could not be stored on a full disk waits while the page is locked", (
     const page = await open();
     await ask(page, "a secret");
     await setPassphrase(page);
-    await page.evaluate(() => {
-      const { put } = IDBObjectStore.prototype;
-      IDBObjectStore.prototype.put = function (...given) {
-        if (window.isFull) throw new DOMException("The disk is full.", "QuotaExceededError");
-        return put.apply(this, given);
-      };
-      window.isFull = true;
-    });
+    await fillDisk(page);
     await prompt(page).pressSequentially("not to be lost");
     await stored(page);
     assert.match(await problem(page), /was not stored/);
@@ -261,3 +254,47 @@ test("a picture that cannot be stored does not keep the words from it", () =>
     assert.match(await problem(page), /cannot be read any more/);
     assert.deepEqual(await everything(open), ["draft: the words"]);
   }));
+
+test("a newer version loads the page again once what was typed is stored, and not before", () =>
+  tabs(async (open) => {
+    const page = await open();
+    await page.waitForFunction(() => navigator.serviceWorker.controller);
+    await page.reload();
+    await ready(page);
+    await ask(page, "before");
+    await fillDisk(page);
+    await typeAndUpdate(page, "not to be lost");
+    await stored(page);
+    assert.match(await problem(page), /was not stored/);
+    assert.equal(await prompt(page).inputValue(), "not to be lost");
+
+    await page.evaluate(() => (window.isFull = false));
+    const loaded = page.waitForEvent("load");
+    await typeAndUpdate(page, "typed a moment ago");
+    await loaded;
+    await ready(page);
+    await shown(page, "before");
+    assert.equal(await prompt(page).inputValue(), "typed a moment ago");
+  }));
+
+/** Types, and in the same moment the newer version takes over. */
+async function typeAndUpdate(page, text) {
+  await page.evaluate((text) => {
+    const prompt = document.querySelector("#prompt");
+    prompt.value = text;
+    prompt.dispatchEvent(new Event("input", { bubbles: true }));
+    navigator.serviceWorker.dispatchEvent(new Event("controllerchange"));
+  }, text);
+}
+
+/** Nothing is stored while `window.isFull`. */
+async function fillDisk(page) {
+  await page.evaluate(() => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...given) {
+      if (window.isFull) throw new DOMException("The disk is full.", "QuotaExceededError");
+      return put.apply(this, given);
+    };
+    window.isFull = true;
+  });
+}

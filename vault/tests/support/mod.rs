@@ -271,7 +271,7 @@ pub async fn save(
 /// Stores a conversation without pictures.
 pub fn stored(vault: &TestVault, text: &str, updated_ms: u64) -> RecordId {
     let id = vault.new_id().unwrap();
-    wait(save(&vault, &id, &conversation(text, updated_ms), &[])).unwrap();
+    wait(save(vault, &id, &conversation(text, updated_ms), &[])).unwrap();
     id
 }
 
@@ -283,7 +283,7 @@ pub fn stored_with_picture(vault: &TestVault, text: &str, updated_ms: u64) -> (R
         id: shown,
         name: "x-ray.png".into(),
     });
-    wait(save(&vault, &id, &conversation, &[(shown, picture(7))])).unwrap();
+    wait(save(vault, &id, &conversation, &[(shown, picture(7))])).unwrap();
     (id, shown)
 }
 

@@ -211,6 +211,8 @@ impl Keeper {
 
     /// Has this stored, in the place of what waits of the same conversation.
     pub fn put(&self, snapshot: Snapshot) {
+        // Until it is written, what comes back to the state before is to be stored too.
+        self.forget_last();
         let mut waiting = self.waiting.borrow_mut();
         let id = snapshot.current.id;
         match waiting.iter_mut().find(|other| other.current.id == id) {

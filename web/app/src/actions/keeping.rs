@@ -243,15 +243,23 @@ pub async fn store_waiting(app: App, keeper: &Keeper) -> bool {
     };
     while vault.is_open() || app.keeping.get_untracked() == Keeping::Open {
         let Some(snapshot) = keeper.take() else { break };
-        match write(app, keeper, vault, &snapshot).await {
-            Ok(()) => refresh(app),
-            Err(Error::Conflict) => set_apart(app, keeper, vault, snapshot),
+        let id = snapshot.current.id;
+        let written = match write(app, keeper, vault, &snapshot).await {
+            Err(Error::Conflict) => {
+                let snapshot = keeper.take_of(id).unwrap_or(snapshot);
+                set_apart(app, keeper, vault, snapshot)
+            }
             Err(error) => {
                 keeper.put_back(snapshot);
-                fail(app, "The conversation was not stored. ", &error);
-                break;
+                Err(error)
             }
+            written => written,
+        };
+        if let Err(error) = written {
+            fail(app, "The conversation was not stored. ", &error);
+            break;
         }
+        refresh(app);
     }
     let unsaved = keeper.is_waiting();
     if app.unsaved.get_untracked() != unsaved {
@@ -300,12 +308,16 @@ async fn write(
 }
 
 /// Another window has changed or removed the conversation that was to be stored: what this page has becomes one of its own.
-fn set_apart(app: App, keeper: &Keeper, vault: &PageVault, snapshot: Snapshot) {
+fn set_apart(
+    app: App,
+    keeper: &Keeper,
+    vault: &PageVault,
+    mut snapshot: Snapshot,
+) -> Result<(), Error> {
     let id = snapshot.current.id;
-    let mut snapshot = keeper.take_of(id).unwrap_or(snapshot);
     if let Err(error) = snapshot.set_apart(vault) {
         keeper.put_back(snapshot);
-        return fail(app, "The conversation was not stored. ", &error);
+        return Err(error);
     }
     let moved = Some(snapshot.current);
     let is_it = |current: Option<Current>| current.is_some_and(|current| current.id == id);
@@ -322,6 +334,7 @@ fn set_apart(app: App, keeper: &Keeper, vault: &PageVault, snapshot: Snapshot) {
         "This conversation was changed in another window too.",
         "Both are kept: the other one is among the conversations.",
     );
+    Ok(())
 }
 
 /// Opens the vault that there is, if it has no passphrase, or begins one.

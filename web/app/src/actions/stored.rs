@@ -166,10 +166,8 @@ pub async fn storable(
         }
         conversation.draft.pictures.retain(is_there);
     }
-    if lost
-        .iter()
-        .fold(false, |any, record| keeper.know_lost(*record) || any)
-    {
+    lost.retain(|record| keeper.know_lost(*record));
+    if !lost.is_empty() {
         app.fail(
             "A picture was not stored: its file cannot be read any more. The words are.",
             "Attach it again if it is to be kept.",
