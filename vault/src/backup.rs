@@ -16,17 +16,18 @@
 //! so that frames that were removed, swapped or added are noticed. Reading goes twice over the file: nothing is taken in
 //! before its last frame has been seen.
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::content::{self, Conversation, Picture};
 use crate::conversations::{CONVERSATION, Finding};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
-use crate::index::Kind;
+use crate::index::{Entry, Kind};
 use crate::kdf::{self, Cost, SALT_BYTES};
 use crate::ports::{Cipher, NONCE_BYTES, Records, Sink, Source, TAG_BYTES};
 use crate::sealed::{padded, unpadded};
-use crate::vault::Vault;
+use crate::vault::{ATTEMPTS, Vault};
 
 const MAGIC: &[u8; 16] = b"OUTPOST BACKUP\r\n";
 const VERSION: u8 = 1;
@@ -60,9 +61,9 @@ pub struct Exported {
 /// What came out of a backup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Conversations that were not here.
+    /// Conversations that were not here, and those that went on in another way here: both are here now.
     pub added: u32,
-    /// Conversations that were newer in the backup.
+    /// Conversations that went on in the backup.
     pub updated: u32,
     /// Conversations that are here as new or newer, and stay.
     pub kept: u32,
@@ -115,7 +116,8 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         Ok(exported)
     }
 
-    /// Takes in what a backup holds and this vault does not, or holds in an older state. What is here and newer stays.
+    /// Takes in what a backup holds and this vault does not, or holds in an older state. What is here and newer stays, and
+    /// so does what is older but says something that the backup does not: that of the backup is then stored beside it.
     ///
     /// # Errors
     /// [`Error::NotABackup`], [`Error::WrongSecret`], [`Error::Truncated`], [`Error::Tampered`] or
@@ -168,20 +170,77 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         pictures: &[(RecordId, Picture)],
         imported: &mut Imported,
     ) -> Result<()> {
-        let now = self.opened()?;
-        let here = now.index.entries.get(id).map(|entry| &entry.kind);
-        let count = match here {
-            Some(Kind::Conversation { updated_ms, .. })
-                if *updated_ms >= conversation.updated_ms =>
-            {
-                imported.kept += 1;
-                return Ok(());
+        for _ in 0..ATTEMPTS {
+            let (base, updated_ms) = self.known(id)?;
+            let count = match base {
+                None => &mut imported.added,
+                _ if updated_ms >= conversation.updated_ms => {
+                    imported.kept += 1;
+                    return Ok(());
+                }
+                Some(_) => match self.read_revision(id).await {
+                    Ok((read, _)) if Some(read) != base => continue,
+                    Ok((_, here)) if !conversation.contains(&here) => {
+                        return self.beside(id, conversation, pictures, imported).await;
+                    }
+                    Ok(_) => &mut imported.updated,
+                    // What is damaged is replaced.
+                    Err(
+                        Error::Missing { .. } | Error::Tampered { .. } | Error::Replayed { .. },
+                    ) => &mut imported.updated,
+                    Err(error) => return Err(error),
+                },
+            };
+            match self.store(id, base, conversation, pictures, false).await {
+                // Another page has written it since.
+                Err(Error::Conflict) => continue,
+                stored => {
+                    *count += 1;
+                    return stored.map(drop);
+                }
             }
-            Some(_) => &mut imported.updated,
-            None => &mut imported.added,
-        };
-        *count += 1;
-        self.store(id, conversation, pictures, false).await
+        }
+        Err(Error::Busy)
+    }
+
+    /// Stores a conversation of a backup under an id of its own, which is the same whenever that backup is taken in.
+    async fn beside(
+        &self,
+        id: &RecordId,
+        conversation: &Conversation,
+        pictures: &[(RecordId, Picture)],
+        imported: &mut Imported,
+    ) -> Result<()> {
+        let copy = derived(id, &content::encode(conversation)?);
+        if self.known(&copy)?.0.is_some() {
+            imported.kept += 1;
+            return Ok(());
+        }
+        let mut conversation = conversation.clone();
+        for shown in conversation.pictures_mut() {
+            shown.id = derived(&copy, shown.id.bytes());
+        }
+        let renamed =
+            |(id, picture): &(RecordId, Picture)| (derived(&copy, id.bytes()), picture.clone());
+        let pictures: Vec<_> = pictures.iter().map(renamed).collect();
+        self.store(&copy, None, &conversation, &pictures, false)
+            .await?;
+        imported.added += 1;
+        Ok(())
+    }
+
+    /// Revision and date of a conversation that is here.
+    fn known(&self, id: &RecordId) -> Result<(Option<u64>, u64)> {
+        let now = self.opened()?;
+        Ok(match now.index.entries.get(id) {
+            Some(Entry {
+                revision,
+                kind: Kind::Conversation { updated_ms, .. },
+                ..
+            }) => (Some(*revision), *updated_ms),
+            Some(entry) => (Some(entry.revision), 0),
+            None => (None, 0),
+        })
     }
 
     async fn with_pictures(
@@ -395,6 +454,17 @@ fn frame(content: &[u8]) -> Result<Frame> {
     }
 }
 
+/// An id for a copy of something.
+fn derived(id: &RecordId, of: &[u8]) -> RecordId {
+    let hash = Sha256::new_with_prefix(b"outpost backup copy")
+        .chain_update(id.bytes())
+        .chain_update(of)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    RecordId::from_bytes(bytes)
+}
+
 /// The nonce of a frame.
 fn nonce(header: &[u8; HEADER_BYTES], number: u32, last: bool) -> [u8; NONCE_BYTES] {
     let mut nonce = [0; NONCE_BYTES];
@@ -410,5 +480,26 @@ fn frame_too_large(length: usize) -> Error {
         what: "part of the backup in bytes",
         value: length as u64,
         limit: MOST_FRAME_BYTES as u64,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Who makes a backup with a passphrase of their own writes what they like into its frames.
+        #[test]
+        fn no_content_of_a_frame_makes_reading_panic(
+            kind in 0..4_u8,
+            rest in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let content = [&[kind][..], &rest].concat();
+            let _ = frame(&content);
+            let _ = frame(&rest);
+        }
     }
 }

@@ -13,8 +13,8 @@ use crate::id::RecordId;
 pub(crate) const VERSION: u32 = 1;
 /// The version of pictures.
 const PICTURE_VERSION: u8 = 1;
-/// Largest picture.
-pub(crate) const MOST_PICTURE_BYTES: usize = 32 << 20;
+/// Largest picture, in bytes.
+pub const MOST_PICTURE_BYTES: usize = 32 << 20;
 /// Largest conversation, written down.
 pub(crate) const MOST_CONVERSATION_BYTES: usize = 16 << 20;
 /// Longest title.
@@ -140,6 +140,30 @@ impl Conversation {
     pub fn pictures(&self) -> impl Iterator<Item = &PictureRef> {
         let shown = self.turns.iter().flat_map(|turn| &turn.pictures);
         shown.chain(&self.draft.pictures)
+    }
+
+    /// Every picture that it names, to be named otherwise.
+    pub fn pictures_mut(&mut self) -> impl Iterator<Item = &mut PictureRef> {
+        let shown = self.turns.iter_mut().flat_map(|turn| &mut turn.pictures);
+        shown.chain(&mut self.draft.pictures)
+    }
+
+    /// Whether everything of `other` is in this one: its turns came first, and what was being typed was said.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        let said = |(turn, earlier): (&Turn, &Turn)| {
+            // An answer may have been cut off.
+            let begun = turn.role == Role::Assistant && turn.text.starts_with(&earlier.text);
+            turn.role == earlier.role && (turn.text == earlier.text || begun)
+        };
+        let typed = other.draft.text.trim();
+        let mut texts = self
+            .turns
+            .iter()
+            .map(|turn| &turn.text)
+            .chain([&self.draft.text]);
+        self.turns.len() >= other.turns.len()
+            && self.turns.iter().zip(&other.turns).all(said)
+            && texts.any(|text| text.contains(typed))
     }
 }
 

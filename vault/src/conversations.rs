@@ -1,8 +1,10 @@
 //! What is done with the conversations of an unlocked vault.
 
+use zeroize::Zeroizing;
+
 use crate::content::{self, Conversation, MOST_CONVERSATION_BYTES, Picture};
 use crate::error::{Error, Result};
-use crate::id::{INDEX, KEYS, RecordId, WIPING};
+use crate::id::{INDEX, KEYS, RecordId};
 use crate::index::{Index, Kind};
 use crate::ports::{Cipher, Records};
 use crate::sealed;
@@ -72,10 +74,19 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         Ok(now.index.open.filter(there))
     }
 
+    /// Which write has stored a conversation last, as far as this page knows; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Locked`].
+    pub fn revision(&self, id: &RecordId) -> Result<Option<u64>> {
+        Ok(revision(&self.opened()?.index, id))
+    }
+
     /// Takes in what other pages have written.
     ///
     /// # Errors
-    /// [`Error::ProtectionChanged`] where they changed the keys: it is locked then.
+    /// [`Error::ProtectionChanged`] where they changed the keys, [`Error::Wiped`] where they removed everything: it is
+    /// locked then.
     pub async fn refresh(&self) -> Result<()> {
         self.reload().await.map(|_| ())
     }
@@ -95,6 +106,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             })
         })
         .await
+        .map(drop)
     }
 
     /// An id for something that is to be stored.
@@ -110,7 +122,16 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     /// # Errors
     /// [`Error::Missing`], [`Error::Tampered`], [`Error::Replayed`] or [`Error::NewerVersion`].
     pub async fn read(&self, id: &RecordId) -> Result<Conversation> {
-        content::decode(CONVERSATION, &self.raw(id, CONVERSATION).await?)
+        Ok(self.read_revision(id).await?.1)
+    }
+
+    /// Reads a conversation, with the revision that [`Vault::save`] wants to know.
+    ///
+    /// # Errors
+    /// Those of [`Vault::read`].
+    pub async fn read_revision(&self, id: &RecordId) -> Result<(u64, Conversation)> {
+        let (revision, content) = self.raw(id, CONVERSATION).await?;
+        Ok((revision, content::decode(CONVERSATION, &content)?))
     }
 
     /// Reads a picture.
@@ -118,31 +139,34 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     /// # Errors
     /// [`Error::Missing`], [`Error::Tampered`], [`Error::Replayed`] or [`Error::NewerVersion`].
     pub async fn picture(&self, id: &RecordId) -> Result<Picture> {
-        Picture::decode(PICTURE, &self.raw(id, PICTURE).await?)
+        Picture::decode(PICTURE, &self.raw(id, PICTURE).await?.1)
     }
 
-    /// Stores a conversation, with those of its pictures that are not stored yet, as a whole. Pictures that it no longer
-    /// names are removed. It becomes the one that is open.
+    /// Stores a conversation, with those of its pictures that are not stored yet, as a whole -> its revision. `base` is the
+    /// one that the caller has read or stored last, `None` for a conversation that is not stored yet. Pictures that it no
+    /// longer names are removed. It becomes the one that is open.
     ///
     /// # Errors
-    /// [`Error::Request`] for a picture that is neither given nor stored; [`Error::TooLarge`]; [`Error::NewerVersion`]
+    /// [`Error::Conflict`] where what is stored is not `base`: then it stays as it is. [`Error::Request`] for a picture that is neither given nor stored; [`Error::TooLarge`]; [`Error::NewerVersion`]
     /// where a newer version of this application wrote the conversation: it stays as it is.
     pub async fn save(
         &self,
         id: &RecordId,
+        base: Option<u64>,
         conversation: &Conversation,
         pictures: &[(RecordId, Picture)],
-    ) -> Result<()> {
-        self.store(id, conversation, pictures, true).await
+    ) -> Result<u64> {
+        self.store(id, base, conversation, pictures, true).await
     }
 
     pub(crate) async fn store(
         &self,
         id: &RecordId,
+        base: Option<u64>,
         conversation: &Conversation,
         pictures: &[(RecordId, Picture)],
         open: bool,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let written = content::encode(conversation)?;
         if written.len() > MOST_CONVERSATION_BYTES {
             return Err(Error::TooLarge {
@@ -159,6 +183,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         named.sort();
         named.dedup();
         self.commit(|index| {
+            unchanged(index, id, base)?;
             may_store(index, id, &named, pictures)?;
             let deletes = pictures_of(index, id)
                 .into_iter()
@@ -195,15 +220,20 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     /// # Errors
     /// [`Error::Locked`], and what the store says.
     pub async fn delete(&self, id: &RecordId) -> Result<()> {
+        self.commit(|index| Ok(removal(index, id))).await.map(drop)
+    }
+
+    /// Removes a conversation that nobody has changed since.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where somebody has; [`Error::Locked`], and what the store says.
+    pub async fn delete_revision(&self, id: &RecordId, base: u64) -> Result<()> {
         self.commit(|index| {
-            let mut deletes = pictures_of(index, id);
-            deletes.push(*id);
-            Ok(Edit {
-                deletes,
-                ..Edit::default()
-            })
+            unchanged(index, id, Some(base))?;
+            Ok(removal(index, id))
         })
         .await
+        .map(drop)
     }
 
     /// Removes every conversation. Keys and protection stay.
@@ -219,6 +249,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             })
         })
         .await
+        .map(drop)
     }
 
     /// Reads every record, those that the index does not know among them -> what is not as it should be.
@@ -240,7 +271,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         }
         for id in self.records.list().await? {
             let known = RecordId::parse(&id).is_some_and(|id| now.index.entries.contains_key(&id));
-            if known || [KEYS, INDEX, WIPING].contains(&id.as_str()) {
+            if known || [KEYS, INDEX].contains(&id.as_str()) {
                 continue;
             }
             let Some(record) = self.records.get(&id).await? else {
@@ -261,8 +292,8 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         Ok(findings)
     }
 
-    /// A record's content, at the revision that the index says.
-    async fn raw(&self, id: &RecordId, what: &'static str) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    /// A record's content, at the revision that the index says -> both.
+    async fn raw(&self, id: &RecordId, what: &'static str) -> Result<(u64, Zeroizing<Vec<u8>>)> {
         let mut again = true;
         loop {
             let now = self.opened()?;
@@ -272,7 +303,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             let found = match now.index.entries.get(id) {
                 None => Err(missing()),
                 Some(entry) => match self.content(&now, id, entry, what).await {
-                    Ok(Read::Content(content)) => return Ok(content),
+                    Ok(Read::Content(content)) => return Ok((entry.revision, content)),
                     Ok(Read::Missing) => Err(missing()),
                     Ok(Read::Revision(found)) => Err(Error::Replayed {
                         what: what.to_owned(),
@@ -288,6 +319,27 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             }
             again = false;
         }
+    }
+}
+
+fn revision(index: &Index, id: &RecordId) -> Option<u64> {
+    index.entries.get(id).map(|entry| entry.revision)
+}
+
+/// Whether a conversation is still what the caller knows.
+fn unchanged(index: &Index, id: &RecordId, base: Option<u64>) -> Result<()> {
+    match revision(index, id) == base {
+        true => Ok(()),
+        false => Err(Error::Conflict),
+    }
+}
+
+fn removal<'a>(index: &Index, id: &RecordId) -> Edit<'a> {
+    let mut deletes = pictures_of(index, id);
+    deletes.push(*id);
+    Edit {
+        deletes,
+        ..Edit::default()
     }
 }
 
@@ -353,6 +405,7 @@ mod tests {
     fn a_conversation_of_a_newer_version_is_not_overwritten() {
         let id = RecordId::from_bytes([1; 16]);
         let index = |version| Index {
+            id,
             keys: [0; 32],
             sealed: 0,
             open: None,

@@ -76,6 +76,18 @@ pub enum Error {
     #[error("the conversations are locked; enter the passphrase")]
     Locked,
 
+    /// Another page wiped everything.
+    #[error(
+        "the stored conversations are gone: another window, or the browser, has wiped them; restore a backup if there is one"
+    )]
+    Wiped,
+
+    /// Another page has written, or removed, the same conversation.
+    #[error(
+        "this conversation was changed in another window; open it again to see it as it is there"
+    )]
+    Conflict,
+
     /// The keys were changed by another page.
     #[error("the protection was changed in another window; enter the passphrase again")]
     ProtectionChanged,
@@ -124,6 +136,10 @@ pub enum Error {
         /// Length of the file.
         bytes: u64,
     },
+
+    /// There is no store at all.
+    #[error("this browser window keeps nothing; use one that is not private")]
+    NoStorage,
 
     /// The store failed.
     #[error("the browser could not store or read: {detail}; free some space and try again")]

@@ -11,8 +11,8 @@ use crate::ports::Cipher;
 pub(crate) const KEYS: &str = "keys";
 /// The record that says which others there are.
 pub(crate) const INDEX: &str = "index";
-/// Is there while everything is being removed.
-pub(crate) const WIPING: &str = "wiping";
+/// Stands in the place of the index while everything is being removed: no index begins like this, so nobody writes.
+pub(crate) const WIPING: &[u8] = &[0];
 
 /// Names one record: 128 random bits, shown as 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -19,6 +19,8 @@ pub(crate) const WHAT: &str = "the list of conversations";
 /// Everything that the record says.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Index {
+    /// Which vault this is: drawn when it is begun.
+    pub id: RecordId,
     /// SHA-256 of the record `keys`.
     pub keys: [u8; 32],
     /// How many texts the newest data key has sealed.

@@ -25,10 +25,10 @@ pub struct Cost {
 
 impl Cost {
     /// Least and most memory, in KiB. The least is what OWASP's password storage cheat sheet asks for; the most keeps a
-    /// changed record from taking a phone's memory.
-    const MEMORY_KIB: (u32, u32) = (19 * 1024, 256 * 1024);
-    /// Fewest and most passes over it.
-    const PASSES: (u32, u32) = (2, 16);
+    /// changed record or backup, of which nothing is authentic yet, from taking a phone's memory.
+    const MEMORY_KIB: (u32, u32) = (19 * 1024, 64 * 1024);
+    /// Fewest and most passes over it. The page stands still meanwhile.
+    const PASSES: (u32, u32) = (2, 4);
     /// Fewest and most lanes.
     const LANES: (u32, u32) = (1, 4);
 
@@ -109,7 +109,16 @@ pub(crate) fn passphrase_key(
     };
     let params =
         Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY_BYTES)).map_err(failed)?;
-    let mut memory = vec![Block::default(); params.block_count()];
+    let mut memory: Vec<Block> = Vec::new();
+    memory
+        .try_reserve_exact(params.block_count())
+        .map_err(|_| Error::Cipher {
+            detail: format!(
+                "there are no {} KiB of memory for the passphrase",
+                cost.memory_kib
+            ),
+        })?;
+    memory.resize(params.block_count(), Block::default());
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     let made = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *key, &mut memory);
@@ -223,10 +232,11 @@ mod tests {
         for (memory_kib, passes, lanes) in [
             (4 * 1024 * 1024, 2, 1),
             (u32::MAX, 2, 1),
-            (256 * 1024 + 1, 2, 1),
+            (64 * 1024 + 1, 2, 1),
             (19 * 1024 - 1, 2, 1),
             (0, 2, 1),
             (19 * 1024, 1, 1),
+            (19 * 1024, 5, 1),
             (19 * 1024, u32::MAX, 1),
             (19 * 1024, 2, 0),
             (19 * 1024, 2, 5),
@@ -236,7 +246,7 @@ mod tests {
                 "{memory_kib} {passes} {lanes}"
             );
         }
-        let cost = Cost::new(256 * 1024, 16, 4).unwrap();
+        let cost = Cost::new(64 * 1024, 4, 4).unwrap();
         assert_eq!(Cost::from_bytes(&cost.to_bytes()).unwrap(), cost);
     }
 }

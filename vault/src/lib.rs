@@ -10,7 +10,8 @@
 //!
 //! Every change is one atomic write of the records that it concerns and the index, so a crash leaves the state before it
 //! or after it. A write is refused by the store if the index is not what it was when the change was made up: another page
-//! has written, and the change is made up again from what is there now.
+//! has written, and the change is made up again from what is there now. A conversation is only overwritten by who has read
+//! what is stored of it. A wipe removes keys and index first, so that no other page writes anything after it.
 //!
 //! What this keeps from whoever reads or changes the stored bytes: contents, titles, dates and exact lengths; putting a
 //! record in the place of another, an older one in the place of a newer one, or taking one away. What it does not: how many
@@ -35,7 +36,9 @@ mod slots;
 mod vault;
 
 pub use backup::{Exported, Imported};
-pub use content::{Conversation, Draft, Ended, Figures, Picture, PictureRef, Role, Turn};
+pub use content::{
+    Conversation, Draft, Ended, Figures, MOST_PICTURE_BYTES, Picture, PictureRef, Role, Turn,
+};
 pub use conversations::{Finding, Summary};
 pub use error::{Error, Result};
 pub use id::RecordId;

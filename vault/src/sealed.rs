@@ -47,10 +47,6 @@ impl<K: Clone> Ring<K> {
     pub(crate) fn newest_number(&self) -> Result<u8> {
         self.newest().map(|(number, _)| number)
     }
-
-    pub(crate) fn has(&self, number: u8) -> bool {
-        self.numbered(number).is_some()
-    }
 }
 
 /// What a record says about itself, before anything of it is believed.

@@ -11,11 +11,11 @@ use crate::id::{INDEX, KEYS, RecordId, WIPING};
 use crate::index::{self, Entry, Index, Kind, fingerprint};
 use crate::kdf::Cost;
 use crate::ports::{Change, Cipher, Guard, Records};
-use crate::sealed::{self, Head, Ring};
+use crate::sealed::{self, Ring};
 use crate::slots::{self, Protection, RawRing, Secret};
 
 /// How often a write is made up again because somebody else has written.
-const ATTEMPTS: usize = 8;
+pub(crate) const ATTEMPTS: usize = 8;
 /// What the index is padded to.
 const INDEX_STEP: usize = 4096;
 /// How many texts one key may seal with random nonces (NIST SP 800-38D, 8.3: at most 2^32).
@@ -98,14 +98,12 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     /// # Errors
     /// Slots that cannot be read, and what the store says.
     pub async fn state(&self) -> Result<State> {
-        let ids = self.records.list().await?;
-        if ids.iter().any(|id| id == WIPING) {
+        if self.records.get(INDEX).await?.as_deref() == Some(WIPING) {
             self.sweep().await?;
-            return Ok(State::Absent);
         }
         match self.records.get(KEYS).await? {
             Some(keys) => Ok(State::Present(slots::protection(&keys)?)),
-            None if ids.is_empty() => Ok(State::Absent),
+            None if self.records.list().await?.is_empty() => Ok(State::Absent),
             None => Ok(State::Keyless),
         }
     }
@@ -122,6 +120,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         let ring = raw.ready(&self.cipher).await?;
         let keys = slots::seal(&self.cipher, &raw, secrets, cost).await?;
         let index = Index {
+            id: RecordId::random(&self.cipher)?,
             keys: fingerprint(&keys),
             sealed: 1,
             open: None,
@@ -144,8 +143,8 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     /// Opens the vault; without a secret only one whose key lies in the clear.
     ///
     /// # Errors
-    /// [`Error::WrongSecret`]; [`Error::Replayed`] for an index older than [`Vault::expect`] says; [`Error::LostKey`],
-    /// [`Error::Missing`] and [`Error::Tampered`] for a store that is not whole.
+    /// [`Error::WrongSecret`]; [`Error::Wiped`] where there is none any more; [`Error::Replayed`] for an index older than
+    /// [`Vault::expect`] says; [`Error::LostKey`], [`Error::Missing`] and [`Error::Tampered`] for a store that is not whole.
     pub async fn unlock(&self, secret: Option<&Secret<'_>>) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let keys = self.records.get(KEYS).await?;
@@ -156,9 +155,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             }
             let Some(keys) = keys else {
                 return Err(match self.state().await? {
-                    State::Absent => Error::Missing {
-                        what: "the vault".to_owned(),
-                    },
+                    State::Absent => Error::Wiped,
                     _ => Error::LostKey,
                 });
             };
@@ -193,7 +190,10 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let now = self.opened()?;
-            let keys = self.records.get(KEYS).await?.ok_or(Error::LostKey)?;
+            let Some(keys) = self.records.get(KEYS).await? else {
+                self.reload().await?;
+                return Err(Error::LostKey);
+            };
             if fingerprint(&keys) != now.index.keys {
                 self.reload().await?;
                 continue;
@@ -235,6 +235,14 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         Ok(Protection::clone(&self.opened()?.protection))
     }
 
+    /// Which vault this is. One that is begun after a wipe is another one.
+    ///
+    /// # Errors
+    /// [`Error::Locked`].
+    pub fn identity(&self) -> Result<RecordId> {
+        Ok(self.opened()?.index.id)
+    }
+
     /// The counter of all writes, for a host to keep where the records are not.
     ///
     /// # Errors
@@ -256,18 +264,21 @@ impl<R: Records, C: Cipher> Vault<R, C> {
     pub async fn wipe(&self) -> Result<()> {
         self.lock();
         self.expected.set(0);
-        let changes = vec![delete(KEYS), put(WIPING, &[1])];
+        let changes = vec![delete(KEYS), put(INDEX, WIPING)];
         self.records.write(None, changes).await?;
         self.sweep().await
     }
 
-    /// Removes everything, the mark of the wipe last.
+    /// Removes everything that a wipe has left. Nobody writes while [`WIPING`] stands there, and whoever comes later than
+    /// another sweep removes nothing.
     async fn sweep(&self) -> Result<()> {
         let ids = self.records.list().await?;
-        let records = ids.iter().filter(|id| *id != WIPING);
-        let changes = records.map(|id| delete(id)).collect();
-        self.records.write(None, changes).await?;
-        self.records.write(None, vec![delete(WIPING)]).await?;
+        let changes = ids.iter().map(|id| delete(id)).collect();
+        let guard = Guard {
+            id: INDEX,
+            holds: Some(WIPING),
+        };
+        self.records.write(Some(guard), changes).await?;
         Ok(())
     }
 
@@ -276,8 +287,12 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         self.open.borrow().clone().ok_or(Error::Locked)
     }
 
-    /// Writes what `plan` makes of the index, all of it or nothing. If others have written, it plans again.
-    pub(crate) async fn commit<'a>(&self, plan: impl Fn(&Index) -> Result<Edit<'a>>) -> Result<()> {
+    /// Writes what `plan` makes of the index, all of it or nothing -> the revision of what was written. If others have
+    /// written, it plans again.
+    pub(crate) async fn commit<'a>(
+        &self,
+        plan: impl Fn(&Index) -> Result<Edit<'a>>,
+    ) -> Result<u64> {
         for _ in 0..ATTEMPTS {
             let now = self.opened()?;
             let edit = plan(&now.index)?;
@@ -318,32 +333,53 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             let protection = Protection::clone(&now.protection);
             let opened = self.enclose(now.ring.clone(), index, protection).await?;
             changes.push(put(INDEX, &opened.stored));
+            let revision = opened.index.counter;
             if self.records.write(Some(now.guard()), changes).await? {
                 self.take_newer(opened);
-                return Ok(());
+                return Ok(revision);
             }
             self.reload().await?;
         }
         Err(Error::Busy)
     }
 
-    /// Takes in what others have written -> whether there was anything. Keys that were changed lock the vault.
+    /// Takes in what others have written -> whether there was anything. Keys that were changed or wiped lock the vault.
     pub(crate) async fn reload(&self) -> Result<bool> {
+        let before = self.opened()?.index.counter;
+        let stored = self.records.get(INDEX).await?;
         let now = self.opened()?;
-        let Some(stored) = self.records.get(INDEX).await? else {
-            self.lock();
-            return Err(missing_index());
-        };
-        if !now.ring.has(Head::of(index::WHAT, &stored)?.key) {
-            self.lock();
-            return Err(Error::ProtectionChanged);
+        if now.index.counter > before {
+            // This page itself has written meanwhile, perhaps other keys: what was read is older.
+            return Ok(true);
         }
-        let protection = Protection::clone(&now.protection);
-        let opened = self.disclose(now.ring.clone(), stored, protection).await?;
+        let opened = match stored {
+            None => Err(missing_index()),
+            Some(stored) => {
+                let protection = Protection::clone(&now.protection);
+                self.disclose(now.ring.clone(), stored, protection).await
+            }
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err(self.why_not(&now, error).await?),
+        };
         self.newer_than(now.index.counter, &opened.index)?;
         let newer = opened.index.counter > now.index.counter;
         self.take_newer(opened);
         Ok(newer)
+    }
+
+    /// Why the stored index does not open any more. Unless it was only damaged, the vault is locked.
+    async fn why_not(&self, now: &Opened<C::Key>, damage: Error) -> Result<Error> {
+        let Some(keys) = self.records.get(KEYS).await? else {
+            self.lock();
+            return Ok(Error::Wiped);
+        };
+        if fingerprint(&keys) != now.index.keys {
+            self.lock();
+            return Ok(Error::ProtectionChanged);
+        }
+        Ok(damage)
     }
 
     /// Reads the record of `entry`.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use outpost_vault::{Cost, Error, Exported, Imported};
+use outpost_vault::{Cost, Error, Exported, Imported, Role};
 use support::*;
 
 const WORDS: &str = "words of the backup";
@@ -77,7 +77,9 @@ fn what_is_here_and_newer_stays() {
     let older = exported(&vault);
     let ids: Vec<_> = vault.list().unwrap().into_iter().map(|s| s.id).collect();
     let plain = ids[1];
-    wait(vault.save(&plain, &conversation("plain, later", 30), &[])).unwrap();
+    let mut later = conversation("plain", 30);
+    later.turns.push(said(Role::User, "later"));
+    wait(save(&vault, &plain, &later, &[])).unwrap();
     let newer = exported(&vault);
     wait(vault.delete(&ids[0])).unwrap();
 
@@ -88,13 +90,60 @@ fn what_is_here_and_newer_stays() {
         kept: 1,
     };
     assert_eq!(imported, expected);
-    assert_eq!(text_of(&vault, &plain).unwrap(), "plain, later");
+    assert_eq!(wait(vault.read(&plain)).unwrap().turns.len(), 3);
     assert_eq!(text_of(&vault, &ids[0]).unwrap(), "shown");
 
     let (other, _) = import(&older);
     let imported = wait(other.import(WORDS, &newer)).unwrap();
     assert_eq!((imported.updated, imported.kept), (1, 1));
-    assert_eq!(text_of(&other, &plain).unwrap(), "plain, later");
+    assert!(wait(other.read(&plain)).unwrap() == later);
+}
+
+#[test]
+fn what_went_on_here_and_in_the_backup_in_two_ways_is_there_twice() {
+    let (_, vault) = full();
+    let begun = exported(&vault);
+    let (other, _) = import(&begun);
+    let ids: Vec<_> = vault.list().unwrap().into_iter().map(|s| s.id).collect();
+    for (vault, id, text, updated_ms) in [
+        (&vault, ids[0], "there", 40),
+        (&other, ids[0], "here", 30),
+        (&vault, ids[1], "there alone", 40),
+    ] {
+        let mut longer = wait(vault.read(&id)).unwrap();
+        longer.turns.push(said(Role::User, text));
+        longer.updated_ms = updated_ms;
+        wait(save(vault, &id, &longer, &[])).unwrap();
+    }
+    let file = exported(&vault);
+    let imported = wait(other.import(WORDS, &file)).unwrap();
+    assert_eq!((imported.added, imported.updated, imported.kept), (1, 1, 0));
+    let last = |id| {
+        wait(other.read(&id))
+            .unwrap()
+            .turns
+            .last()
+            .unwrap()
+            .text
+            .clone()
+    };
+    assert_eq!(last(ids[0]), "here");
+    assert_eq!(last(ids[1]), "there alone");
+    let all = other.list().unwrap();
+    assert_eq!(all.len(), 3);
+    let copy = all
+        .iter()
+        .find(|summary| !ids.contains(&summary.id))
+        .unwrap();
+    assert_eq!(last(copy.id), "there");
+    let shown = wait(other.read(&copy.id)).unwrap().turns[0].pictures[0].id;
+    assert!(wait(other.picture(&shown)).unwrap() == picture(7));
+    assert_eq!(wait(other.verify()).unwrap(), []);
+
+    // Taken in again it is not there three times.
+    let again = wait(other.import(WORDS, &file)).unwrap();
+    assert_eq!((again.added, again.updated, again.kept), (0, 0, 2));
+    assert_eq!(other.list().unwrap().len(), 3);
 }
 
 #[test]
@@ -214,9 +263,16 @@ fn a_file_that_is_no_backup_is_told_apart() {
 #[test]
 fn a_hostile_cost_is_refused_before_it_is_paid() {
     let (_, vault) = full();
-    let mut hostile = exported(&vault);
-    hostile.0[17..21].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(matches!(import(&hostile).1, Err(Error::TooLarge { .. })));
+    let hostile = exported(&vault);
+    for (at, number) in [(17, u32::MAX), (17, 64 * 1024 + 1), (21, 5), (25, 5)] {
+        let mut hostile = hostile.clone();
+        hostile.0[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        let refused = import(&hostile).1;
+        assert!(
+            matches!(refused, Err(Error::TooLarge { .. })),
+            "{at}: {refused:?}"
+        );
+    }
 }
 
 #[test]

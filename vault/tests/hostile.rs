@@ -4,6 +4,7 @@
 mod support;
 
 use outpost_vault::{Cost, Error, RecordId, Secret};
+use proptest::prelude::*;
 use support::*;
 
 fn tampered<T>(result: Result<T, Error>) -> bool {
@@ -139,7 +140,7 @@ fn an_older_copy_of_a_record_is_noticed() {
     let (memory, vault) = unprotected();
     let id = stored(&vault, "take 5 mg", 1);
     let older = memory.stored()[&id.to_string()].clone();
-    wait(vault.save(&id, &conversation("take 50 mg", 2), &[])).unwrap();
+    wait(save(&vault, &id, &conversation("take 50 mg", 2), &[])).unwrap();
     memory.change(|stored| drop(stored.insert(id.to_string(), older)));
     for vault in [vault, reopened(&memory, None).unwrap()] {
         let error = text_of(&vault, &id).unwrap_err();
@@ -163,7 +164,7 @@ fn an_older_copy_that_claims_to_be_the_newest_is_not_authentic() {
     let id = stored(&vault, "take 5 mg", 1);
     let name = id.to_string();
     let mut older = memory.stored()[&name].clone();
-    wait(vault.save(&id, &conversation("take 50 mg", 2), &[])).unwrap();
+    wait(save(&vault, &id, &conversation("take 50 mg", 2), &[])).unwrap();
     // Version and number of the key stand before the revision.
     older[2..10].copy_from_slice(&memory.stored()[&name][2..10]);
     memory.change(|stored| drop(stored.insert(name, older)));
@@ -176,7 +177,7 @@ fn an_older_copy_is_noticed_even_where_an_id_came_back_from_a_backup() {
     let id = stored(&vault, "first", 1);
     let older = memory.stored()[&id.to_string()].clone();
     wait(vault.delete(&id)).unwrap();
-    wait(vault.save(&id, &conversation("second", 2), &[])).unwrap();
+    wait(save(&vault, &id, &conversation("second", 2), &[])).unwrap();
     memory.change(|stored| drop(stored.insert(id.to_string(), older)));
     assert!(matches!(text_of(&vault, &id), Err(Error::Replayed { .. })));
 }
@@ -186,12 +187,12 @@ fn an_older_index_is_noticed() {
     let (memory, vault) = unprotected();
     let id = stored(&vault, "first", 1);
     let older = memory.stored()["index"].clone();
-    wait(vault.save(&id, &conversation("second", 2), &[])).unwrap();
+    wait(save(&vault, &id, &conversation("second", 2), &[])).unwrap();
     let counter = vault.counter().unwrap();
     memory.change(|stored| drop(stored.insert("index".into(), older)));
 
     // While the page is open, by what it knows;
-    let saved = wait(vault.save(&id, &conversation("third", 3), &[]));
+    let saved = wait(save(&vault, &id, &conversation("third", 3), &[]));
     assert!(matches!(saved, Err(Error::Replayed { .. })));
     // later by the record that was written since,
     let later = reopened(&memory, None).unwrap();
@@ -220,7 +221,7 @@ fn a_whole_store_put_back_is_noticed_by_the_counter() {
     let (memory, vault) = unprotected();
     let id = stored(&vault, "first", 1);
     let earlier = memory.stored();
-    wait(vault.save(&id, &conversation("second", 2), &[])).unwrap();
+    wait(save(&vault, &id, &conversation("second", 2), &[])).unwrap();
     let careful = locked(&Memory::with(earlier), 7);
     careful.expect(vault.counter().unwrap());
     assert!(matches!(
@@ -308,14 +309,30 @@ fn pictures_belong_to_one_conversation() {
         (other, vec![(shown, picture(1))]),
         (shown, vec![]),
     ] {
-        let saved = wait(vault.save(&refused, &of_first, &given));
+        let saved = wait(save(&vault, &refused, &of_first, &given));
         assert!(matches!(saved, Err(Error::Request { .. })), "{saved:?}");
     }
     let unnamed = [(vault.new_id().unwrap(), picture(1))];
-    assert!(wait(vault.save(&id, &of_first, &unnamed)).is_err());
+    assert!(wait(save(&vault, &id, &of_first, &unnamed)).is_err());
     let missing: RecordId = vault.new_id().unwrap();
     let mut more = of_first.clone();
     more.turns[0].pictures[0].id = missing;
-    assert!(wait(vault.save(&id, &more, &[])).is_err());
+    assert!(wait(save(&vault, &id, &more, &[])).is_err());
     assert_eq!(text_of(&vault, &id).unwrap(), "x");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_in_the_place_of_the_keys_make_it_panic(
+        slots in 0..5_u8,
+        kind in 0..4_u8,
+        length in 0..70_u8,
+        rest in proptest::collection::vec(any::<u8>(), 0..90),
+    ) {
+        let keys = [&[1, slots, kind, length, 0][..], &rest].concat();
+        let memory = Memory::with(Stored::from([("keys".to_owned(), keys)]));
+        let vault = locked(&memory, 1);
+        let _ = wait(vault.state());
+        prop_assert!(wait(vault.unlock(None)).is_err());
+    }
 }

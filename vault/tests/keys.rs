@@ -179,7 +179,7 @@ fn a_locked_vault_answers_nothing() {
     assert_eq!(vault.list(), Err(Error::Locked));
     assert_eq!(vault.last_open(), Err(Error::Locked));
     assert_eq!(text_of(&vault, &id), Err(Error::Locked));
-    let saved = wait(vault.save(&id, &conversation("x", 2), &[]));
+    let saved = wait(save(&vault, &id, &conversation("x", 2), &[]));
     assert_eq!(saved, Err(Error::Locked));
     assert_eq!(wait(vault.delete(&id)), Err(Error::Locked));
     assert_eq!(wait(vault.verify()), Err(Error::Locked));
@@ -201,12 +201,15 @@ fn a_wipe_destroys_the_keys_before_anything_else() {
         !history[writes].contains_key("keys"),
         "the first write takes the keys"
     );
-    assert!(
-        history[writes].contains_key("index"),
-        "and nothing but the keys"
+    assert_eq!(
+        history[writes]["index"],
+        [0],
+        "and the list, so that nobody writes after it"
     );
+    assert_eq!(history[writes].len(), 2, "the records follow");
     assert!(memory.stored().is_empty());
     assert_eq!(wait(vault.state()).unwrap(), State::Absent);
+    assert_eq!(wait(vault.unlock(Some(&SECRET))), Err(Error::Wiped));
     wait(vault.create(&[], Cost::default())).unwrap();
     assert_eq!(vault.list().unwrap(), []);
 }

@@ -42,7 +42,7 @@ fn a_marker_is_nowhere_in_what_was_stored_at_any_time_nor_in_a_backup() {
     let (conversation, picture) = marked(&vault);
     let id = vault.new_id().unwrap();
     let pictures = [(conversation.draft.pictures[0].id, picture)];
-    wait(vault.save(&id, &conversation, &pictures)).unwrap();
+    wait(save(&vault, &id, &conversation, &pictures)).unwrap();
     assert!(vault.list().unwrap()[0].title.contains(MARKER));
     wait(vault.protect(Some(&SECRET), &[SECRET], Cost::default())).unwrap();
     let mut backup = File::default();
@@ -87,7 +87,7 @@ fn nonces_do_not_repeat_over_ten_thousand_records() {
     wait(vault.create(&[], Cost::default())).unwrap();
     let id = vault.new_id().unwrap();
     for round in 0..5_000 {
-        wait(vault.save(&id, &conversation("x", round), &[])).unwrap();
+        wait(save(&vault, &id, &conversation("x", round), &[])).unwrap();
     }
     let used = cipher.nonces.borrow();
     // Each save seals the record and the index.
@@ -117,7 +117,7 @@ fn lengths_of_records_say_little() {
             media_type: "image/png".into(),
             bytes: vec![0; bytes],
         };
-        wait(vault.save(&id, &conversation, &[(shown, picture)])).unwrap();
+        wait(save(&vault, &id, &conversation, &[(shown, picture)])).unwrap();
         memory.stored()[&shown.to_string()].len()
     };
     assert_eq!(sizes(1), sizes(16_000));

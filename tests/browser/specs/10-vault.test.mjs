@@ -13,6 +13,7 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 const PHONE = { width: 360, height: 740 };
 const PASSPHRASE = "four words are enough";
 const MARKER = "Zanzibar4711marker";
+const CONTROL = "Timbuktu4712control";
 /** Longer than the page waits before it stores what was typed. */
 const STORED_MS = 1_500;
 /** A second, which words of an answer may wait, and the time to write them. */
@@ -87,7 +88,7 @@ async function type(label, text) {
 async function setPassphrase(passphrase, current) {
   await openPrivacy();
   await button(current ? "Change the passphrase" : "Set a passphrase").click();
-  if (current) await type("Passphrase of now", current);
+  if (current) await type("Current passphrase", current);
   await type("New passphrase", passphrase);
   await type("Once more", passphrase);
   await looks(current ? "change-passphrase" : "set-passphrase");
@@ -245,21 +246,38 @@ test("a wrong passphrase opens nothing, the right one everything", async () => {
 });
 
 test("a locked conversation is nowhere in the profile's files in the clear", async () => {
+  // The same search finds words that are stored as they are.
+  await stage.page.evaluate(
+    (words) =>
+      new Promise((resolve) => {
+        const opening = indexedDB.open("control", 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore("words");
+        opening.onsuccess = () => {
+          const change = opening.result.transaction("words", "readwrite", { durability: "strict" });
+          change.objectStore("words").put(words, "words");
+          change.oncomplete = () => resolve(opening.result.close());
+        };
+      }),
+    CONTROL,
+  );
   await button("Lock now").click();
   await part(stage.page, "locked").waitFor();
   await stored();
   await close();
   const found = [];
   let bytes = 0;
-  const forms = [Buffer.from(MARKER, "utf8"), Buffer.from(MARKER, "utf16le"), Buffer.from(MARKER, "utf16le").swap16()];
+  let controls = 0;
+  const forms = (words) => [Buffer.from(words, "utf8"), Buffer.from(words, "utf16le"), Buffer.from(words, "utf16le").swap16()];
   for (const entry of await readdir(stage.profile.folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
     const content = await readFile(path).catch(() => Buffer.alloc(0));
     bytes += content.length;
-    if (forms.some((form) => content.includes(form))) found.push(path);
+    if (forms(MARKER).some((form) => content.includes(form))) found.push(path);
+    if (forms(CONTROL).some((form) => content.includes(form))) controls += 1;
   }
   assert.ok(bytes > 1_000_000, `only ${bytes} bytes were searched`);
+  assert.ok(controls > 0, "words that are stored in the clear are not found");
   assert.deepEqual(found, []);
   await open();
 });
@@ -299,12 +317,12 @@ test("the passphrase is changed only by who knows it, and the earlier one opens 
   const { page } = stage;
   await openPrivacy();
   await button("Change the passphrase").click();
-  await type("Passphrase of now", "not this one");
+  await type("Current passphrase", "not this one");
   await type("New passphrase", `${PASSPHRASE} more`);
   await type("Once more", `${PASSPHRASE} more`);
   await button("Set the passphrase").click();
   await part(page, "dialog-error").waitFor();
-  assert.match(await part(page, "dialog-error").innerText(), /not the passphrase of now/);
+  assert.match(await part(page, "dialog-error").innerText(), /not the current passphrase/);
   await closeDialog();
   await setPassphrase(`${PASSPHRASE} more`, PASSPHRASE);
   await closeDialog();

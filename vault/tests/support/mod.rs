@@ -257,10 +257,21 @@ pub fn picture(byte: u8) -> Picture {
     }
 }
 
+/// Saves a conversation over what the page knows of it.
+pub async fn save(
+    vault: &TestVault,
+    id: &RecordId,
+    conversation: &Conversation,
+    pictures: &[(RecordId, Picture)],
+) -> Result<()> {
+    let base = vault.revision(id)?;
+    vault.save(id, base, conversation, pictures).await.map(drop)
+}
+
 /// Stores a conversation without pictures.
 pub fn stored(vault: &TestVault, text: &str, updated_ms: u64) -> RecordId {
     let id = vault.new_id().unwrap();
-    wait(vault.save(&id, &conversation(text, updated_ms), &[])).unwrap();
+    wait(save(vault, &id, &conversation(text, updated_ms), &[])).unwrap();
     id
 }
 
@@ -272,7 +283,7 @@ pub fn stored_with_picture(vault: &TestVault, text: &str, updated_ms: u64) -> (R
         id: shown,
         name: "x-ray.png".into(),
     });
-    wait(vault.save(&id, &conversation, &[(shown, picture(7))])).unwrap();
+    wait(save(vault, &id, &conversation, &[(shown, picture(7))])).unwrap();
     (id, shown)
 }
 

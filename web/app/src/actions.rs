@@ -13,7 +13,7 @@ pub use answering::{ask, bring_back, new_conversation, stop};
 pub use backups::{restore, save};
 pub use keeping::{
     begin as begin_keeping, delete as delete_conversation, delete_all as delete_conversations,
-    look_again, open_earlier, store_now,
+    look_again, open_earlier, store_now, stored as all_stored,
 };
 pub use locking::{
     LOCK_CHOICES_MIN, Passphrase, SHORTEST_CHARS, choose_lock_after, go_without, lock, open_older,

@@ -10,11 +10,16 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
-use crate::state::App;
-use crate::trusted;
+use crate::state::{App, Keeping};
+use crate::{actions, trusted};
 
 thread_local! {
     static INSTALL_PROMPT: std::cell::RefCell<Option<JsValue>> = const { std::cell::RefCell::new(None) };
+}
+
+thread_local! {
+    /// Whether the newer version was asked for in this tab.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the service worker waits to be told.
@@ -31,7 +36,7 @@ pub fn begin(app: App) {
     listen_for_install_offer(app);
     hold_lock_while_busy(app);
     let Some(container) = container() else { return };
-    reload_after_update(&container);
+    reload_after_update(app, &container);
     say_why_not(app, &container);
     spawn_local(async move {
         match register(&container).await {
@@ -41,8 +46,9 @@ pub fn begin(app: App) {
     });
 }
 
-/// Lets the waiting version take over; the page then loads again.
+/// Lets the waiting version take over; the page then loads again. What is on it is stored by then.
 pub fn update() {
+    ASKED.set(true);
     spawn_local(async {
         let Some(container) = container() else { return };
         let Ok(registration) = JsFuture::from(container.get_registration()).await else {
@@ -58,7 +64,7 @@ pub fn update() {
 
 /// Whether something goes on that loading the page again would break off.
 pub fn is_busy(app: App) -> bool {
-    app.answering.get().is_some() || app.stoppable.get().is_some()
+    app.answering.get().is_some() || app.stoppable.get().is_some() || app.unsaved.get()
 }
 
 /// Shows the browser's own dialog that puts the page on the home screen.
@@ -116,13 +122,26 @@ fn watch(app: App, container: &ServiceWorkerContainer, registration: ServiceWork
 }
 
 /// A page that changes hands has been updated on request, in this tab or another one; its files are of the version before.
-/// The first time is none where nothing had taken the page in hand yet.
-fn reload_after_update(container: &ServiceWorkerContainer) {
+/// The first time is none where nothing had taken the page in hand yet. It loads again once everything is stored; a
+/// conversation that is not, because nothing is, is only cleared where a person has asked for that.
+fn reload_after_update(app: App, container: &ServiceWorkerContainer) {
     let first_visit = Cell::new(container.controller().is_none());
     EventListener::new(container, "controllerchange", move |_| {
-        if !first_visit.replace(false) {
-            let _ = window().location().reload();
+        if first_visit.replace(false) {
+            return;
         }
+        spawn_local(async move {
+            let is_off = matches!(app.keeping.get_untracked(), Keeping::Off(_));
+            let is_empty = app.turns.with_untracked(Vec::is_empty);
+            if is_off && !is_empty && !ASKED.get() {
+                app.fail(
+                    "A newer version has been taken up in another tab.",
+                    "The conversation on this page is not stored: load the page again when it is not needed any more.",
+                );
+            } else if actions::all_stored(app).await {
+                let _ = window().location().reload();
+            }
+        });
     })
     .forget();
 }

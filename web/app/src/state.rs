@@ -222,6 +222,8 @@ pub struct App {
     pub earlier: RwSignal<Vec<Summary>>,
     /// Minutes without use until the page locks; 0 for never.
     pub lock_after_min: RwSignal<u32>,
+    /// Whether something could not be stored so far.
+    pub unsaved: RwSignal<bool>,
     /// What stores and reads.
     pub keeper: StoredValue<Rc<Keeper>, LocalStorage>,
     /// What stands in the text area.
@@ -263,6 +265,7 @@ impl App {
             current: RwSignal::new(None),
             earlier: RwSignal::new(Vec::new()),
             lock_after_min: RwSignal::new(0),
+            unsaved: RwSignal::new(false),
             keeper: StoredValue::new_local(Rc::default()),
             draft: RwSignal::new(String::new()),
             pictures: RwSignal::new_local(Vec::new()),

@@ -37,6 +37,7 @@ pub fn ask(app: App, client: &Client) {
             "Remove the picture, or add the model again together with its picture file (mmproj).";
         return app.fail("This model cannot look at pictures.", remedy);
     }
+    app.keeper.get_value().turn_page();
     app.problem.set(None);
     app.set_aside.set(None);
     set_draft(app, "");
@@ -218,7 +219,12 @@ pub(super) fn take_back_unanswered(app: App) {
 /// Puts the conversation aside and begins another. What is being typed goes along.
 pub fn new_conversation(app: App, client: &Client) {
     stop(app, client);
+    // The words that it has are all that come.
+    if let Some(turn) = app.answering.get_untracked().and_then(|id| app.turn(id)) {
+        turn.status.set(TurnStatus::Failed);
+    }
     app.answering.set(None);
+    app.keeper.get_value().turn_page();
     let turns = app.turns.get_untracked();
     if !turns.is_empty() {
         let leaving = keeping::snapshot(app, false);
@@ -237,13 +243,13 @@ pub fn bring_back(app: App) {
         return;
     };
     app.set_aside.set(None);
+    app.keeper.get_value().turn_page();
     // What has been typed since is stored with this conversation, no longer by itself.
     let typed = app.current.get_untracked();
     app.current.set(current);
     app.turns.set(turns);
-    if let Some(typed) = typed {
-        keeping::drop_stored(app, typed.id);
-    }
+    let together = keeping::snapshot(app, true);
+    spawn_local(keeping::take_in(app, together, typed));
 }
 
 /// The conversation as messages, and its pictures. A question whose answer is missing is left out, since turns alternate.

@@ -6,13 +6,11 @@ use outpost_vault::{Cost, Error};
 use wasm_bindgen::JsCast;
 use web_sys::{Blob, File, HtmlAnchorElement, Url};
 
-use super::locking::Passphrase;
+use super::locking::{PAINT_MS, Passphrase};
 use super::{keeping, pause};
 use crate::keep::{Download, Upload};
 use crate::state::App;
 
-/// Long enough for the browser to show what the page says before it computes.
-const PAINT_MS: u32 = 50;
 /// How long a file that is being saved stays readable.
 const SAVED_MS: u32 = 60_000;
 
@@ -34,7 +32,7 @@ pub async fn save(app: App, passphrase: &Passphrase) -> Result<String, (String, 
     let exported = vault
         .export(passphrase.words(), Cost::default(), &mut download)
         .await
-        .map_err(|error| keeping::said(&error))?;
+        .map_err(|error| keeping::explain(app, &error))?;
     let file = download.finish().map_err(|error| keeping::said(&error))?;
     offer(&file);
     let missing = match exported.left_out.len() {
@@ -64,7 +62,7 @@ pub async fn restore(
     };
     let imported = async {
         if !vault.is_open() {
-            keeping::ensure(app, vault).await?;
+            keeping::ensure(vault).await?;
         }
         vault.import(passphrase.words(), &Upload(file.into())).await
     };
@@ -74,13 +72,17 @@ pub async fn restore(
             "Check its passphrase and try again. If you are sure of it, the file is damaged."
                 .to_owned(),
         ),
-        error => keeping::said(&error),
+        error => keeping::explain(app, &error),
     })?;
     keeping::refresh(app);
-    if imported.updated > 0
-        && let Some(current) = app.current.get_untracked()
+    // What is on the page is read again if it went on in the backup, and nobody is at work on it.
+    if let Some(current) = app.current.get_untracked()
+        && app.answering.get_untracked().is_none()
+        && let Some(known) = keeper.revision(current.id)
+        && vault.revision(&current.id) != Ok(Some(known))
     {
-        keeping::load(app, current.id, false).await;
+        let page = keeper.turn_page();
+        keeping::load(app, current.id, false, page).await;
     }
     let taken = imported.added + imported.updated;
     Ok(format!(

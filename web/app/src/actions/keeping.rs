@@ -5,34 +5,26 @@
 //! it, so that an older state never comes after a newer one.
 
 use gloo::events::EventListener;
+use js_sys::Reflect;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use outpost_vault::{
-    Conversation, Cost, Draft, Error, Picture as Stored, PictureRef, RecordId, State,
-};
-use web_sys::{Blob, Url, VisibilityState};
+use outpost_vault::{Cost, Error, Protection, RecordId, State};
+use web_sys::{Url, VisibilityState};
 
 use super::models::{keep, kept};
-use super::stored::{read, to_vault};
+use super::stored::{read, shown, storable};
 use super::{answering, locking, now_ms, set_draft};
 use crate::client::Client;
-use crate::keep;
-use crate::state::{App, Current, Keeping, Picture, Refusal, TurnStatus};
+use crate::keep::{Keeper, PageVault, Snapshot};
+use crate::state::{App, Current, Keeping, Refusal, TurnStatus};
 
 /// Longest that typed words wait.
 const TYPED_MS: u32 = 400;
 /// Longest that words of an answer wait.
 const WRITTEN_MS: u32 = 900;
-/// Where the browser keeps the vault's counter, apart from the vault, so that an older copy of it is noticed.
+/// Where the browser keeps the vault's counter, apart from the vault, so that an older copy of it is noticed. Other windows
+/// hear of each change.
 const COUNTER: &str = "outpost.kept";
-
-/// What is on the page at one moment, on its way to the vault.
-pub struct Snapshot {
-    current: Current,
-    conversation: Conversation,
-    /// Its pictures, each with its record.
-    pictures: Vec<(RecordId, Blob)>,
-}
 
 /// Stores from now on what changes, and reads what there is.
 pub fn begin(app: App) {
@@ -60,6 +52,13 @@ pub fn begin(app: App) {
     })
     .forget();
     EventListener::new(&window(), "pagehide", move |_| store_now(app)).forget();
+    EventListener::new(&window(), "storage", move |event| {
+        let key = Reflect::get(event, &"key".into()).ok();
+        if key.and_then(|key| key.as_string()).as_deref() == Some(COUNTER) {
+            look_again(app);
+        }
+    })
+    .forget();
     spawn_local(open(app));
 }
 
@@ -81,10 +80,13 @@ pub async fn open(app: App) {
                 keep(COUNTER, "0");
             }
             vault.expect(0);
+            keeper.forget_all();
+            app.unsaved.set(false);
+            app.protected.set(false);
             app.keeping.set(Keeping::Open);
             store_now(app);
         }
-        Ok(State::Present(outpost_vault::Protection::None)) => match vault.unlock(None).await {
+        Ok(State::Present(Protection::None)) => match vault.unlock(None).await {
             Ok(()) => opened(app).await,
             Err(error) => refuse(app, &error),
         },
@@ -101,21 +103,28 @@ pub async fn open(app: App) {
 pub async fn opened(app: App) {
     let keeper = app.keeper.get_value();
     let Some(vault) = &keeper.vault else { return };
-    app.keeping.set(Keeping::Open);
+    let page = keeper.turn_page();
     refresh(app);
-    // What was asked or typed while it was opened comes first.
+    // What could not be stored earlier comes first: what is read below may be the same conversation.
+    store(app, None).await;
+    // What was asked while it was opened stays.
     if app.turns.with_untracked(Vec::is_empty)
         && let Ok(Some(last)) = vault.last_open()
     {
-        load(app, last, true).await;
+        load(app, last, true, page).await;
     }
-    store_now(app);
+    // Unless it was locked or wiped meanwhile.
+    if vault.is_open() {
+        app.keeping.set(Keeping::Open);
+        refresh(app);
+        store_now(app);
+    }
 }
 
 /// Says why the conversations cannot be read.
 pub fn refuse(app: App, error: &Error) {
     let (message, remedy) = said(error);
-    if matches!(error, Error::Storage { .. }) {
+    if *error == Error::NoStorage {
         let why = "This browser window does not store anything. Conversations are gone when it is closed.";
         return app.keeping.set(Keeping::Off(why));
     }
@@ -126,7 +135,29 @@ pub fn refuse(app: App, error: &Error) {
     }));
 }
 
-/// What happened, and what to do, as sentences.
+/// What happened, and what to do, as sentences. What another window has done to the keys shuts the page.
+pub fn explain(app: App, error: &Error) -> (String, String) {
+    match error {
+        Error::Wiped => locking::shut(app, true),
+        Error::ProtectionChanged => locking::shut(app, false),
+        // Something that did not say so has locked it.
+        Error::Locked if app.keeping.get_untracked() == Keeping::Open => locking::shut(app, false),
+        _ => {}
+    }
+    said(error)
+}
+
+/// Says on the page what went wrong with the vault.
+fn fail(app: App, what: &str, error: &Error) {
+    let (message, remedy) = explain(app, error);
+    // A page that is shut says why by itself.
+    let is_said = matches!(error, Error::Locked | Error::ProtectionChanged);
+    if !is_said {
+        app.fail(format!("{what}{message}"), remedy);
+    }
+}
+
+/// An error's text as sentences.
 pub fn said(error: &Error) -> (String, String) {
     let text = error.to_string();
     let (what, remedy) = text
@@ -155,13 +186,15 @@ fn store_within(app: App, delay_ms: u32) {
 /// Stores what is on the page.
 pub fn store_now(app: App) {
     let snapshot = snapshot(app, true);
-    spawn_local(async move { store(app, snapshot).await });
+    spawn_local(async move {
+        store(app, snapshot).await;
+    });
 }
 
-/// Stores what is on the page, and returns once it is on the disk or cannot be.
-pub async fn stored(app: App) {
+/// Stores what is on the page, and returns once it is on the disk or cannot be -> whether it is.
+pub async fn stored(app: App) -> bool {
     let snapshot = snapshot(app, true);
-    store(app, snapshot).await;
+    store(app, snapshot).await
 }
 
 /// What is on the page, and its draft too or without it. `None` where there is nothing to store.
@@ -171,50 +204,16 @@ pub fn snapshot(app: App, with_draft: bool) -> Option<Snapshot> {
     }
     let keeper = app.keeper.get_value();
     let vault = keeper.vault.as_ref()?;
-    let now = js_sys::Date::now() as u64;
     let current = app.current.get_untracked();
     let is_stored = current.is_some();
     let current = match current {
         Some(current) => current,
         None => Current {
             id: vault.new_id().ok()?,
-            created_ms: now,
+            created_ms: js_sys::Date::now() as u64,
         },
     };
-    let mut shown: Vec<(RecordId, Blob)> = Vec::new();
-    let mut reference = |picture: &Picture| {
-        // The same in every snapshot, whether the one before has been written by then or not.
-        let record = match keeper.picture(current.id, picture.id) {
-            Some(record) => record,
-            None => {
-                let record = vault.new_id().ok()?;
-                keeper.know_picture(current.id, picture.id, record);
-                record
-            }
-        };
-        shown.push((record, picture.blob.clone()));
-        Some(PictureRef {
-            id: record,
-            name: picture.name.clone(),
-        })
-    };
-    let mut conversation = Conversation {
-        created_ms: current.created_ms,
-        updated_ms: now,
-        turns: Vec::new(),
-        draft: Draft::default(),
-    };
-    for turn in app.turns.get_untracked() {
-        let pictures = turn.pictures.iter().filter_map(&mut reference).collect();
-        conversation.turns.extend(to_vault(&turn, pictures));
-    }
-    if with_draft {
-        let pictures = app.pictures.get_untracked();
-        conversation.draft = Draft {
-            text: app.draft.get_untracked(),
-            pictures: pictures.iter().filter_map(&mut reference).collect(),
-        };
-    }
+    let (conversation, pictures) = shown(app, &keeper, vault, current, with_draft);
     if (!is_stored && conversation.is_empty()) || keeper.is_last(current.id, &conversation) {
         return None;
     }
@@ -222,88 +221,133 @@ pub fn snapshot(app: App, with_draft: bool) -> Option<Snapshot> {
     Some(Snapshot {
         current,
         conversation,
-        pictures: shown,
+        pictures,
+        of: keeper.of.get(),
     })
 }
 
-/// Writes a snapshot to the vault, after those that were taken before.
-pub async fn store(app: App, snapshot: Option<Snapshot>) {
-    let Some(snapshot) = snapshot else { return };
+/// Writes a snapshot to the vault, after those that wait -> whether nothing waits any more.
+pub async fn store(app: App, snapshot: Option<Snapshot>) -> bool {
     let keeper = app.keeper.get_value();
-    let _alone = keeper.enter().await;
-    match write(app, &keeper, snapshot).await {
-        Ok(()) => refresh(app),
-        // Whoever locked it has stored what there was.
-        Err(Error::Locked) => {}
-        Err(Error::ProtectionChanged) => locking::shut(app),
-        Err(error) => {
-            let (message, remedy) = said(&error);
-            app.fail(
-                format!("The conversation was not stored. {message}"),
-                remedy,
-            );
-        }
+    if let Some(snapshot) = snapshot {
+        keeper.put(snapshot);
     }
+    let _alone = keeper.enter().await;
+    store_waiting(app, &keeper).await
 }
 
-async fn write(app: App, keeper: &keep::Keeper, snapshot: Snapshot) -> Result<(), Error> {
+/// Writes what waits, for who is alone. What cannot be stored goes on waiting, also while the page is locked.
+pub async fn store_waiting(app: App, keeper: &Keeper) -> bool {
     let Some(vault) = &keeper.vault else {
-        return Ok(());
+        return true;
     };
-    if !vault.is_open() {
-        ensure(app, vault).await?;
+    while vault.is_open() || app.keeping.get_untracked() == Keeping::Open {
+        let Some(snapshot) = keeper.take() else { break };
+        let id = snapshot.current.id;
+        let written = match write(app, keeper, vault, &snapshot).await {
+            Err(Error::Conflict) => {
+                let snapshot = keeper.take_of(id).unwrap_or(snapshot);
+                set_apart(app, keeper, vault, snapshot)
+            }
+            Err(error) => {
+                keeper.put_back(snapshot);
+                Err(error)
+            }
+            written => written,
+        };
+        if let Err(error) = written {
+            fail(app, "The conversation was not stored. ", &error);
+            break;
+        }
+        refresh(app);
+    }
+    let unsaved = keeper.is_waiting();
+    if app.unsaved.get_untracked() != unsaved {
+        app.unsaved.set(unsaved);
+    }
+    !unsaved
+}
+
+async fn write(
+    app: App,
+    keeper: &Keeper,
+    vault: &PageVault,
+    snapshot: &Snapshot,
+) -> Result<(), Error> {
+    match snapshot.of {
+        None if !vault.is_open() => ensure(vault).await?,
+        // What it was in has been wiped, and this is another one.
+        Some(of) if vault.identity()? != of => return Ok(()),
+        _ => {}
     }
     let id = snapshot.current.id;
+    let base = keeper.revision(id);
     if snapshot.conversation.is_empty() {
-        vault.delete(&id).await?;
-        app.current.update(|current| {
-            current.take_if(|current| current.id == id);
-        });
+        if let Some(base) = base {
+            match vault.delete_revision(&id, base).await {
+                // What another window has made of it stays.
+                Ok(()) | Err(Error::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
         keeper.forget_last();
+        if !keeper.waits(id) {
+            app.current.update(|current| {
+                current.take_if(|current| current.id == id);
+            });
+            keeper.know_removed(Some(id));
+        }
         return Ok(());
     }
-    let mut saved = save(keeper, vault, &snapshot).await;
-    if let Err(Error::Missing { .. }) = saved {
-        // Another window has removed the conversation that this one still shows: then it is stored again, as a whole.
-        keeper.know_stored(id, Vec::new());
-        saved = save(keeper, vault, &snapshot).await;
-    }
-    saved?;
-    let records = snapshot.pictures.into_iter().map(|(record, _)| record);
-    keeper.know_stored(id, records.collect());
-    keeper.remember(id, snapshot.conversation);
+    let (conversation, pictures) = storable(app, keeper, snapshot).await;
+    let revision = vault.save(&id, base, &conversation, &pictures).await?;
+    let named = conversation.pictures().map(|picture| picture.id);
+    keeper.know_stored(id, revision, named.collect());
+    keeper.remember(id, snapshot.conversation.clone());
     Ok(())
 }
 
-/// Saves a snapshot with those of its pictures that are not stored yet.
-async fn save(
-    keeper: &keep::Keeper,
-    vault: &keep::PageVault,
-    snapshot: &Snapshot,
+/// Another window has changed or removed the conversation that was to be stored: what this page has becomes one of its own.
+fn set_apart(
+    app: App,
+    keeper: &Keeper,
+    vault: &PageVault,
+    mut snapshot: Snapshot,
 ) -> Result<(), Error> {
     let id = snapshot.current.id;
-    let mut pictures: Vec<(RecordId, Stored)> = Vec::new();
-    for (record, blob) in &snapshot.pictures {
-        let known = pictures.iter().any(|(known, _)| known == record);
-        if !known && !keeper.has_stored(id, *record) {
-            let picture = Stored {
-                media_type: blob.type_(),
-                bytes: keep::bytes(blob).await?,
-            };
-            pictures.push((*record, picture));
-        }
+    if let Err(error) = snapshot.set_apart(vault) {
+        keeper.put_back(snapshot);
+        return Err(error);
     }
-    vault.save(&id, &snapshot.conversation, &pictures).await
+    let moved = Some(snapshot.current);
+    let is_it = |current: Option<Current>| current.is_some_and(|current| current.id == id);
+    if is_it(app.current.get_untracked()) {
+        app.current.set(moved);
+    }
+    let aside = app.set_aside.get_untracked();
+    if let Some(mut aside) = aside.filter(|aside| is_it(aside.current)) {
+        aside.current = moved;
+        app.set_aside.set(Some(aside));
+    }
+    keeper.put_back(snapshot);
+    app.fail(
+        "This conversation was changed in another window too.",
+        "Both are kept: the other one is among the conversations.",
+    );
+    Ok(())
 }
 
-/// Begins a vault without a passphrase where there is none.
-pub async fn ensure(app: App, vault: &keep::PageVault) -> Result<(), Error> {
+/// Opens the vault that there is, if it has no passphrase, or begins one.
+pub async fn ensure(vault: &PageVault) -> Result<(), Error> {
     match vault.state().await? {
-        // One that was wiped or locked elsewhere is not begun again from here.
-        State::Absent if app.keeping.get_untracked() == Keeping::Open => {
-            vault.create(&[], Cost::default()).await
-        }
-        _ => Err(Error::Locked),
+        State::Absent => match vault.create(&[], Cost::default()).await {
+            // Another window was faster.
+            Err(Error::Exists) => vault.unlock(None).await,
+            created => created,
+        },
+        State::Present(Protection::None) => vault.unlock(None).await,
+        State::Present(_) => Err(Error::ProtectionChanged),
+        State::Keyless => Err(Error::LostKey),
     }
 }
 
@@ -318,7 +362,8 @@ pub fn refresh(app: App) {
         if shown && app.earlier.with_untracked(|known| *known != list) {
             app.earlier.set(list);
         }
-        let protected = protection != outpost_vault::Protection::None;
+        keeper.of.set(vault.identity().ok());
+        let protected = protection != Protection::None;
         if app.protected.get_untracked() != protected {
             app.protected.set(protected);
         }
@@ -326,15 +371,26 @@ pub fn refresh(app: App) {
     }
 }
 
-/// The list, with what other windows have written.
+/// Looks at what other windows have written, and whether they have wiped, locked or opened everything.
 pub fn look_again(app: App) {
     let keeper = app.keeper.get_value();
     spawn_local(async move {
-        if let Some(vault) = keeper.vault.as_ref().filter(|vault| vault.is_open()) {
-            match vault.refresh().await {
-                Err(Error::ProtectionChanged) => locking::shut(app),
-                _ => refresh(app),
-            }
+        let Some(vault) = &keeper.vault else { return };
+        let _alone = keeper.enter().await;
+        let found = match app.keeping.get_untracked() {
+            _ if vault.is_open() => vault.refresh().await,
+            Keeping::Open if vault.state().await == Ok(State::Absent) => return,
+            Keeping::Open => ensure(vault).await,
+            Keeping::Locked => match vault.state().await {
+                Ok(State::Absent) => Err(Error::Wiped),
+                Ok(State::Present(Protection::None)) => Err(Error::ProtectionChanged),
+                _ => return,
+            },
+            _ => return,
+        };
+        match found {
+            Ok(()) => refresh(app),
+            Err(error) => fail(app, "", &error),
         }
     });
 }
@@ -344,20 +400,39 @@ pub fn forget_counter() {
     keep(COUNTER, "0");
 }
 
-fn counter() -> u64 {
+/// The counter that the browser keeps.
+pub fn counter() -> u64 {
     kept(COUNTER)
         .and_then(|text| text.parse().ok())
         .unwrap_or(0)
 }
 
-/// Puts a stored conversation on the page. `typed_first` keeps what stands in the composer, after the stored draft.
-pub async fn load(app: App, id: RecordId, typed_first: bool) {
+/// Puts a stored conversation on the page, unless a person has turned to something else since it was `page`. `typed_first`
+/// keeps what stands in the composer, after the stored draft.
+pub async fn load(app: App, id: RecordId, typed_first: bool, page: u64) {
     let keeper = app.keeper.get_value();
     let Some(vault) = &keeper.vault else { return };
-    match read(app, vault, id).await {
-        Ok((conversation, turns, draft)) => {
+    let found = read(app, vault, id).await;
+    if keeper.page() != page {
+        return;
+    }
+    match found {
+        Ok((revision, conversation, turns, draft)) => {
+            if !typed_first {
+                // What was typed while it was read.
+                let leaving = snapshot(app, true);
+                spawn_local(async move {
+                    store(app, leaving).await;
+                });
+            }
             clear(app, !typed_first);
+            if let Some(mut waiting) = keeper.take_of(id) {
+                // What could not be stored of it so far is not lost.
+                let _ = waiting.set_apart(vault);
+                keeper.put(waiting);
+            }
             let typed = app.draft.get_untracked();
+            let is_typed = !typed.is_empty() || !app.pictures.with_untracked(Vec::is_empty);
             let text = match (conversation.draft.text.as_str(), typed.as_str()) {
                 (stored, "") => stored.to_owned(),
                 ("", typed) => typed.to_owned(),
@@ -367,25 +442,32 @@ pub async fn load(app: App, id: RecordId, typed_first: bool) {
             if !draft.is_empty() {
                 app.pictures.update(|pictures| pictures.extend(draft));
             }
-            app.current.set(Some(Current {
+            let current = Current {
                 id,
                 created_ms: conversation.created_ms,
-            }));
+            };
+            app.current.set(Some(current));
             let pictures = conversation.pictures().map(|picture| picture.id);
-            keeper.know_stored(id, pictures.collect());
-            keeper.remember(id, conversation);
+            keeper.know_stored(id, revision, pictures.collect());
             app.turns.set(turns);
             answering::take_back_unanswered(app);
+            // Opening it changes nothing: another window may be at work on it.
+            keeper.remember(
+                id,
+                match is_typed {
+                    true => conversation,
+                    false => shown(app, &keeper, vault, current, true).0,
+                },
+            );
         }
-        Err(error) => {
-            let (message, remedy) = said(&error);
-            app.fail(message, remedy);
-        }
+        Err(error) => fail(app, "", &error),
     }
 }
 
 /// Takes everything of a conversation off the page, and what is being typed too or not.
 pub fn clear(app: App, with_draft: bool) {
+    app.keeper.get_value().turn_page();
+    app.answering.set(None);
     let aside = app.set_aside.try_update(Option::take).flatten();
     let turns = app.turns.try_update(std::mem::take).unwrap_or_default();
     for turn in turns
@@ -419,17 +501,12 @@ pub fn open_earlier(app: App, client: &Client, id: RecordId) {
     answering::stop(app, client);
     app.answering.set(None);
     app.problem.set(None);
+    let page = app.keeper.get_value().turn_page();
     let leaving = snapshot(app, true);
     spawn_local(async move {
         store(app, leaving).await;
-        load(app, id, false).await;
-        let keeper = app.keeper.get_value();
-        if let Some(vault) = &keeper.vault {
-            let _alone = keeper.enter().await;
-            // Only which one is shown after a reload depends on it.
-            let _ = vault.set_open(Some(id)).await;
-            refresh(app);
-        }
+        load(app, id, false, page).await;
+        remember_open(app, Some(id)).await;
     });
 }
 
@@ -459,19 +536,30 @@ pub fn delete_all(app: App, client: &Client) {
 /// Stores a conversation that leaves the page for an empty one, which is then what a reload shows.
 pub async fn leave(app: App, leaving: Option<Snapshot>) {
     store(app, leaving).await;
+    remember_open(app, None).await;
+}
+
+/// Has a reload show this conversation, if it still is the one on the page.
+async fn remember_open(app: App, id: Option<RecordId>) {
     let keeper = app.keeper.get_value();
-    if let Some(vault) = keeper.vault.as_ref().filter(|vault| vault.is_open()) {
-        let _alone = keeper.enter().await;
-        if app.current.get_untracked().is_none() {
-            // Only what a reload shows depends on it.
-            let _ = vault.set_open(None).await;
+    let Some(vault) = &keeper.vault else { return };
+    let _alone = keeper.enter().await;
+    let shown = app.current.get_untracked().map(|current| current.id);
+    if vault.is_open() && shown == id {
+        match vault.set_open(id).await {
+            Ok(()) => refresh(app),
+            Err(error) => fail(app, "", &error),
         }
     }
 }
 
-/// Removes a stored conversation whose content has gone to another one.
-pub fn drop_stored(app: App, id: RecordId) {
-    remove(app, Some(id));
+/// Stores a conversation that has taken in what was typed beside it, and only then removes the record of that.
+pub async fn take_in(app: App, snapshot: Option<Snapshot>, typed: Option<Current>) {
+    if store(app, snapshot).await
+        && let Some(typed) = typed
+    {
+        remove(app, Some(typed.id));
+    }
 }
 
 fn remove(app: App, id: Option<RecordId>) {
@@ -479,14 +567,14 @@ fn remove(app: App, id: Option<RecordId>) {
         let keeper = app.keeper.get_value();
         let Some(vault) = &keeper.vault else { return };
         let _alone = keeper.enter().await;
+        keeper.know_removed(id);
         let removed = match id {
             Some(id) => vault.delete(&id).await,
             None => vault.delete_all().await,
         };
         keeper.forget_last();
         if let Err(error) = removed {
-            let (message, remedy) = said(&error);
-            app.fail(message, remedy);
+            fail(app, "", &error);
         }
         refresh(app);
     });

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::models::{keep, kept};
 use super::{answering, keeping, pause};
 use crate::client::Client;
-use crate::state::{App, Keeping};
+use crate::state::{App, Keeping, TurnStatus};
 
 /// Where the browser keeps after how many minutes the page locks.
 const LOCK_AFTER: &str = "outpost.lock";
@@ -26,7 +26,7 @@ const LOOK_MS: u32 = 5_000;
 /// Shortest passphrase.
 pub const SHORTEST_CHARS: usize = 8;
 /// Long enough for the browser to show what the page says before it computes.
-const PAINT_MS: u32 = 50;
+pub(super) const PAINT_MS: u32 = 50;
 
 /// A passphrase that was typed. Its bytes are the same from every keyboard, and overwritten after use.
 pub struct Passphrase(Zeroizing<String>);
@@ -67,9 +67,15 @@ pub fn watch(app: App, client: &Client) {
         .forget();
     }
     let client = client.clone();
+    let stopped = client.clone();
+    let keeper = app.keeper.get_value();
+    keeper.know_stop(move || answering::stop(app, &stopped));
     let look = move || {
-        // An answer that is being written is use; it is not cut off by a screen that goes dark.
-        if app.answering.get_untracked().is_some() {
+        // An answer that is being written is use; it is not cut off by a screen that goes dark. A question that waits for
+        // its model is none.
+        let answered = app.answering.get_untracked().and_then(|id| app.turn(id));
+        let status = answered.map(|turn| turn.status.get_untracked());
+        if matches!(status, Some(TurnStatus::Reading(_) | TurnStatus::Writing)) {
             return used_ms.set_value(js_sys::Date::now());
         }
         let now = js_sys::Date::now();
@@ -114,31 +120,45 @@ pub fn lock(app: App, client: &Client) {
         return;
     }
     answering::stop(app, client);
-    app.answering.set(None);
-    let snapshot = keeping::snapshot(app, true);
+    let keeper = app.keeper.get_value();
+    if let Some(snapshot) = keeping::snapshot(app, true) {
+        keeper.put(snapshot);
+    }
     hide(app);
     app.keeping.set(Keeping::Locked);
     spawn_local(async move {
-        keeping::store(app, snapshot).await;
-        let keeper = app.keeper.get_value();
+        // Whoever opens it again comes after this.
         let _alone = keeper.enter().await;
+        keeping::store_waiting(app, &keeper).await;
         keeper.forget();
-        // Unless it was opened again meanwhile.
-        if app.keeping.get_untracked() == Keeping::Locked
-            && let Some(vault) = &keeper.vault
-        {
+        if let Some(vault) = &keeper.vault {
             vault.lock();
         }
         app.earlier.set(Vec::new());
     });
 }
 
-/// Takes everything off a page whose vault was locked by another window.
-pub fn shut(app: App) {
+/// Takes everything off a page whose vault was wiped by another window, or whose keys were changed there, and finds out
+/// what there is now. What was not stored yet waits until it is opened again; nothing comes back after a wipe.
+pub fn shut(app: App, wiped: bool) {
+    let keeper = app.keeper.get_value();
+    keeper.stop();
+    if wiped {
+        keeper.forget_all();
+        keeping::forget_counter();
+    } else {
+        if let Some(snapshot) = keeping::snapshot(app, true) {
+            keeper.put(snapshot);
+        }
+        keeper.forget();
+    }
+    app.unsaved.set(keeper.is_waiting());
     hide(app);
-    app.keeper.get_value().forget();
-    app.protected.set(true);
-    app.keeping.set(Keeping::Locked);
+    if let Some(vault) = &keeper.vault {
+        vault.lock();
+    }
+    app.keeping.set(Keeping::Opening);
+    spawn_local(keeping::open(app));
 }
 
 fn hide(app: App) {
@@ -159,6 +179,7 @@ pub async fn unlock(app: App, passphrase: &Passphrase) -> Result<(), (String, St
     };
     let opened = {
         let _alone = keeper.enter().await;
+        vault.expect(keeping::counter());
         vault
             .unlock(Some(&Secret::Passphrase(passphrase.words())))
             .await
@@ -177,7 +198,7 @@ pub async fn unlock(app: App, passphrase: &Passphrase) -> Result<(), (String, St
             keeping::refuse(app, &error);
             Ok(())
         }
-        Err(error) => Err(keeping::said(&error)),
+        Err(error) => Err(keeping::explain(app, &error)),
     }
 }
 
@@ -218,17 +239,16 @@ pub async fn protect(
             Ok(())
         }
         Err(Error::WrongSecret { .. }) => Err((
-            "That is not the passphrase of now.".to_owned(),
+            "That is not the current passphrase.".to_owned(),
             "Check it and try again.".to_owned(),
         )),
-        Err(error) => Err(keeping::said(&error)),
+        Err(error) => Err(keeping::explain(app, &error)),
     }
 }
 
 /// Removes all conversations with their keys and the passphrase, for good.
 pub async fn wipe(app: App, client: &Client) -> Result<(), (String, String)> {
     answering::stop(app, client);
-    app.answering.set(None);
     hide(app);
     let keeper = app.keeper.get_value();
     let Some(vault) = &keeper.vault else {
@@ -236,12 +256,13 @@ pub async fn wipe(app: App, client: &Client) -> Result<(), (String, String)> {
     };
     let wiped = {
         let _alone = keeper.enter().await;
-        keeper.forget();
+        keeper.forget_all();
         vault.wipe().await
     };
     match wiped {
         Ok(()) => {
             keeping::forget_counter();
+            app.unsaved.set(false);
             app.protected.set(false);
             app.keeping.set(Keeping::Open);
             Ok(())

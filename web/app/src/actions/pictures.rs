@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use leptos::prelude::*;
+use outpost_protocol::format;
+use outpost_vault::MOST_PICTURE_BYTES;
 use web_sys::{Blob, Url};
 
 use crate::state::{App, Picture};
@@ -25,6 +27,14 @@ pub fn attach(app: App, blob: Blob, name: &str) {
         app.fail(
             format!("\u{201c}{name}\u{201d} is not a picture that can be read."),
             "Choose a JPEG, PNG or WebP file.",
+        );
+        return;
+    }
+    if blob.size() > MOST_PICTURE_BYTES as f64 {
+        let most = format::bytes(MOST_PICTURE_BYTES as u64);
+        app.fail(
+            format!("\u{201c}{name}\u{201d} is larger than {most}."),
+            "Make it smaller first.",
         );
         return;
     }

@@ -3,16 +3,19 @@
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use outpost_protocol::{Figures, FinishReason};
-use outpost_vault::{Conversation, Ended, Error, PictureRef, RecordId, Role};
+use outpost_vault::{
+    Conversation, Draft, Ended, Error, MOST_PICTURE_BYTES, Picture as Stored, PictureRef, RecordId,
+    Role,
+};
 use web_sys::{Blob, BlobPropertyBag, Url};
 
 use super::answering;
 use super::keeping::said;
 use super::pictures::next_id;
-use crate::keep::PageVault;
-use crate::state::{App, Picture, Turn, TurnStatus};
+use crate::keep::{self, Keeper, PageVault, Snapshot};
+use crate::state::{App, Current, Picture, Turn, TurnStatus};
 
-/// Reads a conversation -> as it is stored, its turns, and the pictures of its draft.
+/// Reads a conversation -> its revision, what is stored, its turns, and the pictures of its draft.
 ///
 /// # Errors
 /// What the vault says.
@@ -20,8 +23,8 @@ pub async fn read(
     app: App,
     vault: &PageVault,
     id: RecordId,
-) -> Result<(Conversation, Vec<Turn>, Vec<Picture>), Error> {
-    let conversation = vault.read(&id).await?;
+) -> Result<(u64, Conversation, Vec<Turn>, Vec<Picture>), Error> {
+    let (revision, conversation) = vault.read_revision(&id).await?;
     let mut turns: Vec<Turn> = Vec::new();
     for said in &conversation.turns {
         match (said.role, turns.last()) {
@@ -44,7 +47,7 @@ pub async fn read(
         }
     }
     let draft = pictures(app, vault, id, &conversation.draft.pictures).await?;
-    Ok((conversation, turns, draft))
+    Ok((revision, conversation, turns, draft))
 }
 
 /// Pictures of a conversation. One that is lost for good is left out, and the page says so.
@@ -87,8 +90,94 @@ async fn pictures(
     Ok(pictures)
 }
 
+/// The conversation that is on the page, and its pictures, each with its record.
+pub fn shown(
+    app: App,
+    keeper: &Keeper,
+    vault: &PageVault,
+    current: Current,
+    with_draft: bool,
+) -> (Conversation, Vec<(RecordId, Blob)>) {
+    let mut shown: Vec<(RecordId, Blob)> = Vec::new();
+    let mut reference = |picture: &Picture| {
+        // The same in every snapshot, whether the one before has been written by then or not.
+        let record = match keeper.picture(current.id, picture.id) {
+            Some(record) => record,
+            None => {
+                let record = vault.new_id().ok()?;
+                keeper.know_picture(current.id, picture.id, record);
+                record
+            }
+        };
+        shown.push((record, picture.blob.clone()));
+        Some(PictureRef {
+            id: record,
+            name: picture.name.clone(),
+        })
+    };
+    let mut conversation = Conversation {
+        created_ms: current.created_ms,
+        updated_ms: js_sys::Date::now() as u64,
+        turns: Vec::new(),
+        draft: Draft::default(),
+    };
+    for turn in app.turns.get_untracked() {
+        let pictures = turn.pictures.iter().filter_map(&mut reference).collect();
+        conversation.turns.extend(to_vault(&turn, pictures));
+    }
+    if with_draft {
+        let pictures = app.pictures.get_untracked();
+        conversation.draft = Draft {
+            text: app.draft.get_untracked(),
+            pictures: pictures.iter().filter_map(&mut reference).collect(),
+        };
+    }
+    (conversation, shown)
+}
+
+/// What of a snapshot can be stored, and those of its pictures that are not stored yet. One whose file cannot be read any
+/// more is left out, and the page says so.
+pub async fn storable(
+    app: App,
+    keeper: &Keeper,
+    snapshot: &Snapshot,
+) -> (Conversation, Vec<(RecordId, Stored)>) {
+    let id = snapshot.current.id;
+    let mut pictures: Vec<(RecordId, Stored)> = Vec::new();
+    let mut lost: Vec<RecordId> = Vec::new();
+    for (record, blob) in &snapshot.pictures {
+        let known = pictures.iter().any(|(known, _)| known == record) || lost.contains(record);
+        if known || keeper.has_stored(id, *record) {
+            continue;
+        }
+        match keep::bytes(blob).await {
+            Ok(bytes) if bytes.len() <= MOST_PICTURE_BYTES => {
+                let media_type = blob.type_();
+                pictures.push((*record, Stored { media_type, bytes }));
+            }
+            _ => lost.push(*record),
+        }
+    }
+    let mut conversation = snapshot.conversation.clone();
+    if !lost.is_empty() {
+        let is_there = |shown: &PictureRef| !lost.contains(&shown.id);
+        for turn in &mut conversation.turns {
+            turn.pictures.retain(is_there);
+        }
+        conversation.draft.pictures.retain(is_there);
+    }
+    lost.retain(|record| keeper.know_lost(*record));
+    if !lost.is_empty() {
+        app.fail(
+            "A picture was not stored: its file cannot be read any more. The words are.",
+            "Attach it again if it is to be kept.",
+        );
+    }
+    (conversation, pictures)
+}
+
 /// A turn as the vault has it: a question, and an answer if there is any of it.
-pub fn to_vault(turn: &Turn, pictures: Vec<PictureRef>) -> Vec<outpost_vault::Turn> {
+fn to_vault(turn: &Turn, pictures: Vec<PictureRef>) -> Vec<outpost_vault::Turn> {
     let question = outpost_vault::Turn {
         role: Role::User,
         text: turn.question.clone(),

@@ -110,13 +110,11 @@ impl IndexedDb {
 }
 
 async fn open() -> Result<IdbDatabase> {
-    let factory = window().indexed_db().map_err(|error| failed(&error))?;
-    let factory = factory.ok_or_else(|| Error::Storage {
-        detail: "this browser window has no storage".to_owned(),
-    })?;
+    let factory = window().indexed_db().map_err(|error| none(&error))?;
+    let factory = factory.ok_or(Error::NoStorage)?;
     let request = factory
         .open_with_u32(DATABASE, 1)
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| none(&error))?;
     let upgraded = request.clone();
     let upgrade = Closure::once(move |_: JsValue| {
         if let Ok(database) = upgraded.result().and_then(JsCast::dyn_into::<IdbDatabase>) {
@@ -126,7 +124,16 @@ async fn open() -> Result<IdbDatabase> {
     });
     let opening: &IdbOpenDbRequest = &request;
     opening.set_onupgradeneeded(Some(upgrade.as_ref().unchecked_ref()));
-    let database = outcome(&request).await?;
+    let database = match outcome(&request).await {
+        Err(_)
+            if request
+                .error()
+                .is_ok_and(|error| error.is_some_and(|error| is_none(&error.name()))) =>
+        {
+            return Err(Error::NoStorage);
+        }
+        database => database?,
+    };
     database.dyn_into().map_err(|error| failed(&error))
 }
 
@@ -218,6 +225,20 @@ impl Ending {
     /// Returns once the transaction is on the disk, or has failed.
     async fn wait(self) -> Result<()> {
         self.outcome.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+/// Whether this is what browsers say in windows that keep nothing.
+fn is_none(name: &str) -> bool {
+    ["SecurityError", "InvalidStateError"].contains(&name)
+}
+
+/// Why there is no database.
+fn none(error: &JsValue) -> Error {
+    let name = Reflect::get(error, &"name".into()).ok();
+    match name.and_then(|name| name.as_string()) {
+        Some(name) if is_none(&name) => Error::NoStorage,
+        _ => failed(error),
     }
 }
 

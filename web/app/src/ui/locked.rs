@@ -79,9 +79,17 @@ fn locked(app: App, client: SharedClient) -> impl IntoView {
             }
         });
     };
+    let unsaved = move || {
+        app.unsaved.get().then(|| {
+            p().class("error-what")
+                .attr("data-testid", "unsaved")
+                .child("The last changes could not be stored yet. They are kept until this page is closed, and stored when you open it.")
+        })
+    };
     (
         h2().attr("id", "locked-title").child("Locked"),
         p().child("Your conversations are encrypted on this device."),
+        unsaved,
         form().class("form").on(ev::submit, open).child((
             field.view(),
             trouble(wrong),

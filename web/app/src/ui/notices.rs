@@ -3,6 +3,7 @@
 use leptos::ev;
 use leptos::html::{button, p, span};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::SharedClient;
 use crate::state::{App, Keeping};
@@ -61,8 +62,11 @@ pub fn notices(app: App, client: SharedClient) -> impl IntoView {
                     .class("link")
                     .attr("type", "button")
                     .on(ev::click, move |_| {
-                        actions::store_now(app);
-                        pwa::update();
+                        spawn_local(async move {
+                            if actions::all_stored(app).await {
+                                pwa::update();
+                            }
+                        });
                     })
                     .child("Use it now"),
             ))

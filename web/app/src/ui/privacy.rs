@@ -116,7 +116,7 @@ fn overview(view: View, node: NodeRef<Dialog>) -> impl IntoView {
             section().class("setting").child((
                 h3().child("Lock"),
                 p().class("fine")
-                    .child("Also when the page has been in the background for a minute."),
+                    .child("Also when the page has been in the background for a minute, unless an answer is being written. What the model has read stays in the memory of this tab until it is closed or loaded again."),
                 div().class("device-line").child((
                     lock_after(app),
                     button()
@@ -144,7 +144,7 @@ fn overview(view: View, node: NodeRef<Dialog>) -> impl IntoView {
                 section().class("setting").child((
                     h3().child("Passphrase"),
                     p().class("fine").child(move || match protected() {
-                        true => "Without it nobody can read the conversations. There is no way around it.",
+                        true => "Without it the conversations do not open; there is no way around it. Of what was stored before there was a passphrase, this browser's files may hold readable remains for a while.",
                         false => "There is none. Whoever opens this browser, or copies its files, can read the conversations.",
                     }),
                     view.opener(Form::Passphrase, move || match protected() {
@@ -217,7 +217,7 @@ fn lock_after(app: App) -> impl IntoView {
 fn passphrase(view: View) -> impl IntoView {
     let app = view.app;
     let protected = app.protected.get_untracked();
-    let current = protected.then(|| Field::named("Passphrase of now"));
+    let current = protected.then(|| Field::named("Current passphrase"));
     let (first, second) = (Field::named("New passphrase"), Field::named("Once more"));
     let set = move |event: SubmitEvent| {
         event.prevent_default();
@@ -277,7 +277,7 @@ fn restore(view: View) -> impl IntoView {
         view.run(async move { actions::restore(view.app, &passphrase, chosen).await });
     };
     form().class("form").on(ev::submit, restore).child((
-        p().child("What is here already and newer stays."),
+        p().child("What is here already and newer stays. What went on here in another way is there twice then."),
         label().class("passphrase").child((
             span().child("Backup file"),
             input()
