@@ -1,12 +1,50 @@
 // A page with the demonstration model from a host, brought to a known state and looked at: what tests of faults begin
 // with, and what must be there at their end.
 import assert from "node:assert/strict";
-import { MANIFEST } from "./cut.mjs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openBrowser } from "./browser.mjs";
+import { cutModel, enlarge, MANIFEST } from "./cut.mjs";
+import { pageHeaders } from "./deploy.mjs";
+import { startHost } from "./host.mjs";
 import { ask, makeRoom, newConversation, part, ready } from "./page.mjs";
-import { QUESTIONS, READY_MS } from "./settings.mjs";
+import { DEMO, DIST, QUESTIONS, READY_MS } from "./settings.mjs";
 
-/** What the tests of a file share: `host`, `browser`, `profile`, `page`. */
+/** What the tests of a file share: `host`, `folder`, `browser`, `profile`, `page`. */
 export const stage = {};
+
+/** The demonstration model in shards of so many bytes. */
+export const SHARD_BYTES = 230_000;
+
+/**
+ * A host that has the demonstration model in 16 shards, and a model as large as `spareShards` shards of 64 MiB and more
+ * -> `{ model, large }`: what the host has, and the files of the other.
+ */
+export async function prepare(spareShards) {
+  const model = await cutModel(SHARD_BYTES);
+  stage.host = await startHost({ folder: DIST, headers: await pageHeaders() });
+  for (const [path, bytes] of model.replaced) stage.host.replace(path, bytes);
+  stage.folder = await mkdtemp(join(tmpdir(), "outpost-large-"));
+  const large = [join(stage.folder, "large.gguf"), DEMO.vision];
+  await enlarge(DEMO.text8, large[0], spareShards);
+  return { model, large };
+}
+
+/** Takes down what `prepare` has set up. */
+export async function takeDown() {
+  await stage.host?.stop();
+  if (stage.folder) await rm(stage.folder, { recursive: true, force: true });
+}
+
+/** The browser on a profile, with an empty page on which models compute on the processor. */
+export async function openOn(profile, options) {
+  stage.profile = profile;
+  stage.browser = await openBrowser(profile, options);
+  const { context } = stage.browser;
+  await context.addInitScript(() => localStorage.setItem("outpost.device", "cpu"));
+  return context.pages()[0] ?? context.newPage();
+}
 
 /** As many bytes as no test stores. */
 export const ROOM = 4 * 2 ** 30;
@@ -27,14 +65,14 @@ export const call = (page, name, ...given) =>
 export const shardsAsked = () =>
   [...new Set(stage.host.log.map(({ path }) => path.split("/").at(-1)))].filter((name) => name.endsWith(".bin")).sort();
 
-/** The application with a host that has no model, so that nothing is mended before a test has looked. */
-export async function startAlone(page) {
+/** The application with a host that has no model, so that nothing is mended before a test has looked -> what is there. */
+export function startAlone(page) {
   stage.host.mend();
   stage.host.break(MANIFEST, { status: 404 });
-  await start(page);
+  return start(page);
 }
 
-/** The application as it starts, until it has done what it does by itself. */
+/** The application as it starts, until it has done what it does by itself -> the models that it has. */
 export async function start(page) {
   stage.host.log.length = 0;
   await page.goto(stage.host.address);

@@ -2,26 +2,21 @@
 // OUTPOST_SEED=... repeats the moments of an earlier run, which every run says.
 import { after, afterEach, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { newProfile, openBrowser } from "../lib/browser.mjs";
-import { cutModel, enlarge, MANIFEST } from "../lib/cut.mjs";
-import { pageHeaders } from "../lib/deploy.mjs";
-import { startHost } from "../lib/host.mjs";
+import { newProfile } from "../lib/browser.mjs";
+import { MANIFEST } from "../lib/cut.mjs";
 import { kill, processesOf, random } from "../lib/kill.mjs";
 import { files } from "../lib/opfs.mjs";
 import { ask, part, ready } from "../lib/page.mjs";
-import { DEMO, DIST, PICTURES, QUESTIONS, READY_MS } from "../lib/settings.mjs";
+import { QUESTIONS, READY_MS } from "../lib/settings.mjs";
+import { openOn, prepare, SHARD_BYTES, stage, startAlone, takeDown } from "../lib/whole.mjs";
 
 const SEED = Number(process.env.OUTPOST_SEED ?? Date.now() % 2 ** 32);
 const KILLS = 20;
 /** Starts in all: a kill that comes after the end does not count. */
 const STARTS = 4 * KILLS;
 
-/** 16 shards, of which three are fetched at once, 3.5 seconds in all. */
-const SHARD_BYTES = 230_000;
+/** Three of 16 shards are fetched at once: 3.5 seconds in all. */
 const BYTES_PER_SECOND = 350_000;
 const CONNECTIONS = 3;
 /** Latest moment of a kill after a download has begun. */
@@ -33,17 +28,11 @@ const WITHIN_PART = 0.6;
 /** What Chromium logs where the model is not at its address. */
 const EXPECTED = /Failed to load resource|ERR_/;
 
-const stage = { log: [] };
 let model;
 let large;
 
 before(async () => {
-  model = await cutModel(SHARD_BYTES);
-  stage.host = await startHost({ folder: DIST, headers: await pageHeaders() });
-  for (const [path, bytes] of model.replaced) stage.host.replace(path, bytes);
-  stage.folder = await mkdtemp(join(tmpdir(), "outpost-large-"));
-  large = [join(stage.folder, "large.gguf"), DEMO.vision];
-  await enlarge(DEMO.text8, large[0], SPARE_SHARDS);
+  ({ model, large } = await prepare(SPARE_SHARDS));
 });
 
 // A test that failed leaves its browser behind.
@@ -53,31 +42,13 @@ afterEach(async () => {
   await stage.profile?.remove();
 });
 
-after(async () => {
-  await stage.host?.stop();
-  if (stage.folder) await rm(stage.folder, { recursive: true, force: true });
-});
+after(takeDown);
 
 /** The browser on the profile, with a page whose own download of the model is refused, so that nothing moves by itself. */
 async function open(profile) {
-  stage.profile = profile;
-  stage.host.mend();
-  stage.host.break(MANIFEST, { status: 404 });
-  stage.browser = await openBrowser(profile);
-  const { context } = stage.browser;
-  await context.addInitScript(() => localStorage.setItem("outpost.device", "cpu"));
-  const page = context.pages()[0] ?? (await context.newPage());
-  await page.goto(stage.host.address);
-  await page.waitForFunction(
-    () =>
-      document.querySelector("[data-testid=model-state]")?.textContent === "ready" ||
-      document.querySelector("[data-testid=error]"),
-    undefined,
-    { timeout: READY_MS },
-  );
+  const page = await openOn(profile);
   // Calls are answered one after the other, so this waits for what the page begins by itself.
-  const found = await page.evaluate(() => window.outpost.models());
-  return { page, found };
+  return { page, found: await startAlone(page) };
 }
 
 /** Ends the page's browser, and fails if it had logged errors or thrown. */

@@ -2,17 +2,12 @@
 // the page says what is gone and what to do.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { newProfile, openBrowser } from "../lib/browser.mjs";
+import { newProfile } from "../lib/browser.mjs";
 import { close, crashGpu, engine, KEEPS_GPU, trap } from "../lib/crash.mjs";
-import { cutModel, enlarge, MANIFEST } from "../lib/cut.mjs";
-import { pageHeaders } from "../lib/deploy.mjs";
-import { startHost } from "../lib/host.mjs";
+import { MANIFEST } from "../lib/cut.mjs";
 import * as opfs from "../lib/opfs.mjs";
 import { ask, makeRoom, newConversation, part, problem, ready, refusal, send } from "../lib/page.mjs";
-import { ANSWER_MS, CHROMIUM_FLAGS, DEMO, DIST, ENDLESS, QUESTIONS } from "../lib/settings.mjs";
+import { ANSWER_MS, CHROMIUM_FLAGS, ENDLESS, QUESTIONS } from "../lib/settings.mjs";
 import {
   answersStill,
   call,
@@ -21,6 +16,8 @@ import {
   everyByteIsRight,
   models,
   onlyDemo,
+  openOn,
+  prepare,
   ROOM,
   shardsAsked,
   stage,
@@ -28,12 +25,11 @@ import {
   startAlone,
   status,
   STORED_MS,
+  takeDown,
 } from "../lib/whole.mjs";
 
 const args = [...CHROMIUM_FLAGS.filter((flag) => !flag.startsWith("--headless")), ...KEEPS_GPU];
 
-/** 16 shards. */
-const SHARD_BYTES = 230_000;
 const BYTES_PER_SECOND = 350_000;
 /** Shards of 64 MiB that an import has beside those of the demonstration model. */
 const SPARE_SHARDS = 2;
@@ -45,26 +41,16 @@ let model;
 let large;
 
 before(async () => {
-  model = await cutModel(SHARD_BYTES);
-  stage.host = await startHost({ folder: DIST, headers: await pageHeaders() });
-  for (const [path, bytes] of model.replaced) stage.host.replace(path, bytes);
-  stage.folder = await mkdtemp(join(tmpdir(), "outpost-large-"));
-  large = [join(stage.folder, "large.gguf"), DEMO.vision];
-  await enlarge(DEMO.text8, large[0], SPARE_SHARDS);
-  stage.profile = await newProfile();
-  stage.browser = await openBrowser(stage.profile, { args });
-  const { context } = stage.browser;
-  await context.addInitScript(() => localStorage.setItem("outpost.device", "cpu"));
-  stage.page = context.pages()[0] ?? (await context.newPage());
+  ({ model, large } = await prepare(SPARE_SHARDS));
+  stage.page = await openOn(await newProfile(), { args });
   await stage.page.goto(stage.host.address);
   await ready(stage.page);
 });
 
 after(async () => {
   await stage.browser?.close();
-  await stage.host?.stop();
   await stage.profile?.remove();
-  if (stage.folder) await rm(stage.folder, { recursive: true, force: true });
+  await takeDown();
   const unexpected = (stage.browser?.troubles ?? []).filter((line) => !EXPECTED.test(line));
   assert.deepEqual(unexpected, [], "the page logged errors, threw, or asked another host");
 });
