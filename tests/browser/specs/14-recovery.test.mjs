@@ -93,7 +93,8 @@ test("a Worker that hangs is replaced when the person stops it", async () => {
 
 test("the second time in one answer it stops, says what to do, and works when it is asked again", async () => {
   const { page } = stage;
-  await begin(page, TOKENS);
+  // Long enough that the second trap, too, comes before its end.
+  await begin(page, 8 * TOKENS);
   await after(page, 10, () => trap(page));
   await page.waitForFunction(() => document.querySelector("[data-testid=model-state]").textContent !== "ready");
   await ready(page);
