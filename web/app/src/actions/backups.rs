@@ -1,18 +1,14 @@
 //! Backups: everything in one encrypted file, and back.
 
-use gloo::timers::callback::Timeout;
 use leptos::prelude::*;
 use outpost_vault::{Cost, Error};
-use wasm_bindgen::JsCast;
-use web_sys::{Blob, File, HtmlAnchorElement, Url};
+use web_sys::{Blob, File, Url};
 
 use super::locking::{PAINT_MS, Passphrase};
 use super::{keeping, pause};
+use crate::browser;
 use crate::keep::{Download, Upload};
 use crate::state::App;
-
-/// How long a file that is being saved stays readable.
-const SAVED_MS: u32 = 60_000;
 
 /// Gives a backup to the browser to be saved -> what to say about it.
 ///
@@ -96,15 +92,7 @@ pub async fn restore(
 fn offer(file: &Blob) {
     let date = String::from(js_sys::Date::new_0().to_iso_string());
     let day = date.get(..10).unwrap_or_default();
-    let link = document().create_element("a").ok();
-    let link = link.and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok());
-    if let (Some(link), Ok(url)) = (link, Url::create_object_url_with_blob(file)) {
-        link.set_href(&url);
-        link.set_download(&format!("outpost-{day}.backup"));
-        link.click();
-        Timeout::new(SAVED_MS, move || {
-            let _ = Url::revoke_object_url(&url);
-        })
-        .forget();
+    if let Ok(address) = Url::create_object_url_with_blob(file) {
+        browser::save(&address, &format!("outpost-{day}.backup"));
     }
 }
