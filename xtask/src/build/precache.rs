@@ -3,12 +3,13 @@
 //! Each entry is `{"url", "revision"}`, the revision being the SHA-256 of the file's bytes, so that the service worker's own
 //! bytes change whenever any file's do. Models are not in it: they live in OPFS.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{files, wasm::hex};
+use super::files;
 use crate::error::{Failure, Result};
 
 /// What stands for the list in `service-worker/sw.js`.
@@ -37,6 +38,15 @@ fn is_precached(name: &str) -> bool {
 /// The page itself is asked for by the folder's address.
 fn url(name: &str) -> &str {
     if name == "index.html" { "./" } else { name }
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Puts the list where code uses the placeholder; a comment may mention it too.
