@@ -56,11 +56,9 @@ fn ways(kind: &str, device: DeviceChoice) -> Vec<Way> {
     };
     let picked = way(None, logits, features);
     let others: Vec<Way> = match device {
-        Cpu => [
-            way(Some(Tuning::PLAIN), LOGITS, FEATURES),
-            way(Some(level(Level::Portable)), logits, features),
-        ]
-        .into(),
+        Cpu => std::iter::once(way(Some(Tuning::PLAIN), LOGITS, FEATURES))
+            .chain(Level::available().map(|l| way(Some(level(l)), logits, features)))
+            .collect(),
         _ => [(4, 4), (16, 8), (64, 0)]
             .map(|s| way(Some(split(s)), logits, features))
             .into(),

@@ -16,12 +16,6 @@ const INTEGER_TOLERANCE: f32 = 5e-5;
 /// The same for products of numbers.
 const TOLERANCE: f32 = 2e-6;
 
-fn levels() -> Vec<Level> {
-    let mut levels = vec![Level::Portable, Level::detect()];
-    levels.dedup();
-    levels
-}
-
 /// Rows of random blocks, packed as a piece of a matrix is.
 struct Weights {
     block: BlockType,
@@ -157,7 +151,7 @@ fn product_matches(weights: &Weights, tokens: usize, first_row: usize, more: usi
         false => INTEGER_TOLERANCE,
     };
     let rows: Vec<f32> = (0..weights.rows).map(|r| length(&weights.row(r))).collect();
-    for level in levels() {
+    for level in Level::available() {
         let mut y = vec![7.0; tokens * out_cols];
         let shared = Activations::with_level(level, x, tokens, weights.cols);
         simd::linear_with(&shared, &weights.bytes, &mut y, &p);
@@ -235,7 +229,7 @@ fn zeros_and_tiny_numbers_give_numbers() {
         for tokens in [1, 6] {
             for value in [0.0, -0.0, 1e-45, 1e-38, -1e-30] {
                 let x = vec![value; tokens * 512];
-                for level in levels() {
+                for level in Level::available() {
                     let mut y = vec![7.0; tokens * 5];
                     let shared = Activations::with_level(level, &x, tokens, 512);
                     simd::linear_with(
@@ -280,7 +274,7 @@ fn slices_of_the_wrong_length_are_no_reason_to_fail() {
         let weights = Weights::new(block, 4, 512, &mut rng);
         let x = activations(6 * 512, &mut rng);
         let p = weights.params(6, 2, 8);
-        for level in levels() {
+        for level in Level::available() {
             for cut in [0, 1, 100, weights.bytes.len() / 2, weights.bytes.len() - 1] {
                 let mut y = vec![0.0; 48];
                 let shared = Activations::with_level(level, &x, 6, 512);
@@ -415,7 +409,7 @@ fn attention_is_that_of_the_plain_kernel() {
             let stored = |words| cpu::elementwise::stored_floats(words, cache).into_owned();
             let (k, v) = (stored(&k_words), stored(&v_words));
             let expected = cpu::attention::attention(&q, &k, &v, &p);
-            for level in levels() {
+            for level in Level::available() {
                 let what = format!("{p:?} {cache:?} {level:?}");
                 let mut out = vec![7.0; q.len()];
                 simd::cached_attention(level, &q, &k_words, &v_words, &mut out, &p, cache);
@@ -444,7 +438,7 @@ fn normalisations_are_those_of_the_plain_kernels() {
             cols,
             epsilon: 1e-6,
         };
-        for level in levels() {
+        for level in Level::available() {
             let what = format!("{rows}x{cols} {level:?}");
             for residual in [None, Some(&residual[..])] {
                 let expected = cpu::norm::rms_norm(&x, &weight, residual, &p);
@@ -476,7 +470,7 @@ fn heads_are_turned_as_by_the_plain_kernel() {
         let weight = random(head_dim, &mut rng);
         let table = random((3 + tokens) * head_dim, &mut rng);
         let expected = cpu::norm::head_norm_rope(&x, &weight, &table, &p);
-        for level in levels() {
+        for level in Level::available() {
             let found = simd::head_norm_rope(level, &x, &weight, &table, &p);
             close(&format!("{p:?} {level:?}"), &found, &expected, 1e-4);
         }
@@ -491,7 +485,7 @@ fn activations_are_those_of_the_plain_kernels() {
         x[0] = -100.0;
         let up = random(rows * cols, &mut rng);
         let bias = random(cols, &mut rng);
-        for level in levels() {
+        for level in Level::available() {
             let what = format!("{rows}x{cols} {level:?}");
             let expected = cpu::elementwise::geglu(&x, &up);
             close(&what, &simd::geglu(level, &x, &up), &expected, 1e-5);

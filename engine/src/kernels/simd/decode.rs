@@ -88,6 +88,23 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Asks for what lies `AHEAD` bytes of [`Part::Values`] after a block, and as many elements in the other parts.
+    ///
+    /// Rows follow one another, but a processor's own prefetching ends with each page of 4 KiB.
+    #[inline(always)]
+    pub(super) fn prefetch<L: Lanes, F: Format>(&self, lanes: L, index: usize) {
+        const AHEAD: usize = 4096;
+        const LINE: usize = 64;
+        for part in Part::ALL {
+            let bytes = bytes_of(F::BLOCK, part);
+            let ahead = AHEAD * bytes / bytes_of(F::BLOCK, Part::Values);
+            let block = &self.0[part as usize][index * bytes..];
+            for line in 0..bytes.div_ceil(LINE) {
+                lanes.prefetch(block, ahead + line * LINE);
+            }
+        }
+    }
+
     /// The same where the row ends earlier: what follows is anything.
     #[inline(always)]
     pub(super) fn tail<'p, F: Format>(&self, index: usize, padded: &'p mut Padded) -> Stored<'p>

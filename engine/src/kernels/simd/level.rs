@@ -1,12 +1,12 @@
 //! Which vector instructions there are, and functions compiled for them.
 
 use super::lanes::Lanes;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::avx2::Avx2;
 #[cfg(not(target_arch = "wasm32"))]
 use super::lanes::portable::Portable;
 #[cfg(target_arch = "wasm32")]
 use super::lanes::simd128::Simd128;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::x86::X86;
 
 /// A set of vector instructions. On a processor without them the portable kernels run in their place; WebAssembly has
 /// only its own.
@@ -16,20 +16,35 @@ pub enum Level {
     Portable,
     /// x86-64 with AVX2, FMA and F16C.
     Avx2,
+    /// The same with AVX-512 (F, BW and VL).
+    Avx512,
     /// WebAssembly with vectors of 128 bits.
     Simd128,
 }
 
 impl Level {
+    /// Every one that this machine has, the best first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Self::Avx512, Self::Avx2, Self::Simd128, Self::Portable]
+            .into_iter()
+            .filter(|level| level.is_there())
+    }
+
     /// The best that this machine has.
     pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if Avx2::detect().is_some() {
-            return Self::Avx2;
-        }
-        match cfg!(target_arch = "wasm32") {
-            true => Self::Simd128,
-            false => Self::Portable,
+        Self::available().next().unwrap_or(Self::Portable)
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => X86::<true>::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => X86::<false>::detect().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+            Self::Simd128 => cfg!(target_arch = "wasm32"),
+            Self::Portable => cfg!(not(target_arch = "wasm32")),
         }
     }
 
@@ -43,8 +58,10 @@ impl Level {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn run<W: Work>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
-        if let (Self::Avx2, Some(lanes)) = (self, Avx2::detect()) {
-            return lanes.call(work);
+        match (self, X86::<false>::detect(), X86::<true>::detect()) {
+            (Self::Avx512, _, Some(lanes)) => return lanes.call(work),
+            (Self::Avx2, Some(lanes), _) => return lanes.call(work),
+            _ => {}
         }
         Portable.call(work)
     }

@@ -14,9 +14,6 @@ use super::lanes::Lanes;
 use super::level::Work;
 use super::rows::Rows;
 
-/// Rows that share what is loaded of a token.
-const ROWS: usize = 2;
-
 /// x: integers of `[cols]`, y: `[rows]`
 pub(super) struct Line<'a, F> {
     pub(super) rows: Rows<'a>,
@@ -30,17 +27,28 @@ impl<F: Format> Work for Line<'_, F> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
+        match L::LINE_ROWS {
+            1 => self.by::<L, 1>(lanes),
+            _ => self.by::<L, 2>(lanes),
+        }
+    }
+}
+
+impl<F: Format> Line<'_, F> {
+    /// Everything, `R` rows at a time; the last ones alone.
+    #[inline(always)]
+    fn by<L: Lanes, const R: usize>(self, lanes: L) {
         let mut padded = Padded::new();
-        let (several, rest) = self.y.as_chunks_mut::<ROWS>();
+        let (several, rest) = self.y.as_chunks_mut::<R>();
         for (i, y) in several.iter_mut().enumerate() {
-            let mut rows = [self.rows.row(ROWS * i); ROWS];
+            let mut rows = [self.rows.row(R * i); R];
             for (r, row) in rows.iter_mut().enumerate() {
-                *row = self.rows.row(ROWS * i + r);
+                *row = self.rows.row(R * i + r);
             }
-            *y = rows_of_line::<L, F, ROWS>(lanes, rows, self.x, self.rows.cols, &mut padded);
+            *y = rows_of_line::<L, F, R>(lanes, rows, self.x, self.rows.cols, &mut padded);
         }
         for (r, y) in rest.iter_mut().enumerate() {
-            let row = self.rows.row(several.len() * ROWS + r);
+            let row = self.rows.row(several.len() * R + r);
             [*y] = rows_of_line::<L, F, 1>(lanes, [row], self.x, self.rows.cols, &mut padded);
         }
     }
@@ -69,6 +77,7 @@ fn rows_of_line<L: Lanes, F: Format, const R: usize>(
     let whole = cols / BLOCK;
     for (index, x) in x.iter().take(whole).enumerate() {
         for r in 0..R {
+            rows[r].prefetch::<L, F>(lanes, index);
             add_block::<L, F>(lanes, &rows[r].block::<F>(index), x, GROUPS, &mut sums[r]);
         }
     }

@@ -15,7 +15,7 @@ use super::decode::{
     Format, Padded, Stored, factors, groups_of_tail, has_halves, has_minimum, integers, zero,
 };
 use super::dense::widen;
-use super::lanes::{Aligned, LANES, Lanes};
+use super::lanes::{Aligned, CacheLine, LANES, Lanes};
 use super::level::Work;
 use super::rows::Rows;
 use super::tile::{Met, Target, put};
@@ -49,9 +49,11 @@ impl<F: Format> Work for Panels<'_, F> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let rows = self.rows;
-        let mut panel = vec![Aligned::ZERO; ROWS * VECTORS];
+        let mut panel = vec![CacheLine::ZERO; ROWS * VECTORS / 2];
+        let panel: &mut [Aligned] = bytemuck::cast_slice_mut(&mut panel);
         let tokens = TOKENS.min(self.y.len() / self.out_cols);
-        let mut packed = vec![Aligned::ZERO; tokens * VECTORS];
+        let mut packed = vec![CacheLine::ZERO; tokens * VECTORS / 2];
+        let packed: &mut [Aligned] = bytemuck::cast_slice_mut(&mut packed);
         let x = self.x.chunks(TOKENS * self.x_cols);
         let y = self.y.chunks_mut(TOKENS * self.out_cols);
         for (x, y) in x.zip(y) {
@@ -67,9 +69,9 @@ impl<F: Format> Work for Panels<'_, F> {
                         decode_row::<L, F>(lanes, &rows, first + r, start..end, out);
                     }
                     let met = FloatPanel {
-                        panel: &panel,
+                        panel,
                         panel_stride: VECTORS,
-                        packed: &packed,
+                        packed,
                         packed_stride: VECTORS,
                         vectors: (end - start).next_multiple_of(pack_of::<F>()) / LANES,
                         target: Target {
@@ -106,6 +108,7 @@ impl Work for FloatPanel<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         match L::TILE {
+            (4, 6) => self.all::<L, 4, 6>(lanes),
             (4, 3) => self.all::<L, 4, 3>(lanes),
             (2, 2) => self.all::<L, 2, 2>(lanes),
             _ => self.all::<L, 1, 2>(lanes),
@@ -133,19 +136,7 @@ impl Met for FloatPanel<'_> {
         for (t, x) in x.iter_mut().enumerate() {
             *x = &self.packed[(token + t) * self.packed_stride..][..self.vectors];
         }
-        let mut sums = [[lanes.splat(0.0); T]; R];
-        for i in 0..self.vectors {
-            let mut values = [lanes.splat(0.0); T];
-            for t in 0..T {
-                values[t] = lanes.load(&x[t][i].0);
-            }
-            for r in 0..R {
-                let weights = lanes.load(&w[r][i].0);
-                for t in 0..T {
-                    sums[r][t] = lanes.mul_add(weights, values[t], sums[r][t]);
-                }
-            }
-        }
+        let sums = lanes.products(w, x);
         put(lanes, &sums, &mut self.target, row, token);
     }
 }

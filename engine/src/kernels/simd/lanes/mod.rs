@@ -4,12 +4,12 @@
 //! `#[inline(always)]`, and so must be whatever uses them, up to the function behind [`Lanes::call`] that enables the
 //! instructions: only there do they become single instructions.
 
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx2;
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) mod portable;
 #[cfg(target_arch = "wasm32")]
 pub(super) mod simd128;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;
 
 use bytemuck::{Pod, Zeroable};
 
@@ -25,6 +25,15 @@ pub(super) struct Aligned(pub(super) [f32; LANES]);
 
 impl Aligned {
     pub(super) const ZERO: Self = Self([0.0; LANES]);
+}
+
+/// Two vectors that fill a line of the cache: what is read by twos begins with one.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct CacheLine([Aligned; 2]);
+
+impl CacheLine {
+    pub(super) const ZERO: Self = Self([Aligned::ZERO; 2]);
 }
 
 /// Eight words of ones and eight of zeros: from word `8 - n` on there is a mask of the first `n` lanes.
@@ -58,10 +67,26 @@ pub(super) trait Lanes: Copy {
     const TILE: (usize, usize);
     /// The same for rows of integers.
     const INTEGER_TILE: (usize, usize);
+    /// Rows that share what is loaded of a single token: one where memory is what one waits for, because a processor
+    /// foresees best what is read in order.
+    const LINE_ROWS: usize;
 
     /// Does `work` in a function of its own that is compiled for these vectors. What is small and hot goes into one, because
     /// compilers keep an array of vectors in registers as long as the function around it is not large.
     fn call<W: Work>(self, work: W) -> W::Output;
+
+    /// Of each row of `w` and each of `x`, the products of their numbers, added up lane by lane; as many as all rows have.
+    #[inline(always)]
+    fn products<const R: usize, const T: usize>(
+        self,
+        w: [&[Aligned]; R],
+        x: [&[Aligned]; T],
+    ) -> [[Self::F32; T]; R] {
+        products(self, w, x)
+    }
+
+    /// Asks for the line of the cache that lies `ahead` bytes after the beginning of `from`, wherever that is. Only a hint.
+    fn prefetch(self, from: &[u8], ahead: usize);
 
     fn splat(self, x: f32) -> Self::F32;
     fn load(self, from: &[f32; 8]) -> Self::F32;
@@ -128,6 +153,33 @@ pub(super) trait Lanes: Copy {
     fn widen(self, x: Self::I16) -> (Self::F32, Self::F32);
     /// Products, added in twos within each run. Which two is the implementation's choice.
     fn dot(self, a: Self::I16, b: Self::I16) -> Self::I32;
+}
+
+/// [`Lanes::products`], a vector at a time. Sums are reached by constant indices: through iterators, compilers move them
+/// from registers to memory.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)]
+fn products<L: Lanes, const R: usize, const T: usize>(
+    lanes: L,
+    w: [&[Aligned]; R],
+    x: [&[Aligned]; T],
+) -> [[L::F32; T]; R] {
+    let vectors = w.iter().chain(&x).map(|row| row.len()).min().unwrap_or(0);
+    let (w, x) = (w.map(|row| &row[..vectors]), x.map(|row| &row[..vectors]));
+    let mut sums = [[lanes.splat(0.0); T]; R];
+    for i in 0..vectors {
+        let mut values = [lanes.splat(0.0); T];
+        for t in 0..T {
+            values[t] = lanes.load(&x[t][i].0);
+        }
+        for r in 0..R {
+            let weights = lanes.load(&w[r][i].0);
+            for t in 0..T {
+                sums[r][t] = lanes.mul_add(weights, values[t], sums[r][t]);
+            }
+        }
+    }
+    sums
 }
 
 /// The value of an IEEE half, without a branch and without a subnormal single on the way, which is slow.

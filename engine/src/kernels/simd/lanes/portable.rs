@@ -32,12 +32,15 @@ impl Lanes for Portable {
     // With larger tiles compilers take vectors apart.
     const TILE: (usize, usize) = (1, 2);
     const INTEGER_TILE: (usize, usize) = (1, 2);
+    const LINE_ROWS: usize = 2;
 
     #[inline(never)]
     fn call<W: Work>(self, work: W) -> W::Output {
         work.run(self)
     }
 
+    #[inline(always)]
+    fn prefetch(self, _from: &[u8], _ahead: usize) {}
     #[inline(always)]
     fn splat(self, x: f32) -> [f32; 8] {
         [x; 8]

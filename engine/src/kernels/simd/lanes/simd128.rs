@@ -30,12 +30,15 @@ impl Lanes for Simd128 {
 
     const TILE: (usize, usize) = (2, 2);
     const INTEGER_TILE: (usize, usize) = (2, 2);
+    const LINE_ROWS: usize = 2;
 
     #[inline(always)]
     fn call<W: Work>(self, work: W) -> W::Output {
         call(self, work)
     }
 
+    #[inline(always)]
+    fn prefetch(self, _from: &[u8], _ahead: usize) {}
     #[inline(always)]
     fn splat(self, x: f32) -> Two {
         let x = f32x4_splat(x);

@@ -1,19 +1,22 @@
-//! Vectors on x86-64 with AVX2, FMA and F16C.
+//! Vectors on x86-64 with AVX2, FMA and F16C, and with AVX-512 beside them.
 
 use core::arch::x86_64::*;
 
-use super::{Lanes, Work};
+use super::{Aligned, Lanes, Work, products};
 
-/// Proof that the processor has the three extensions.
+/// Proof that the processor has the three extensions; if `WIDE`, AVX-512 too, of which the products of many numbers make use.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Avx2(());
+pub(in super::super) struct X86<const WIDE: bool>(());
 
-impl Avx2 {
+impl<const WIDE: bool> X86<WIDE> {
     pub(in super::super) fn detect() -> Option<Self> {
         let there = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
-        there.then_some(Self(()))
+        let wide = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl");
+        (there && (wide || !WIDE)).then_some(Self(()))
     }
 }
 
@@ -25,19 +28,41 @@ macro_rules! op {
     };
 }
 
-impl Lanes for Avx2 {
+impl<const WIDE: bool> Lanes for X86<WIDE> {
     type F32 = __m256;
     type I32 = __m256i;
     type I16 = __m256i;
 
-    const TILE: (usize, usize) = (4, 3);
+    const TILE: (usize, usize) = if WIDE { (4, 6) } else { (4, 3) };
     const INTEGER_TILE: (usize, usize) = (4, 2);
+    const LINE_ROWS: usize = 1;
 
     #[inline(always)]
     fn call<W: Work>(self, work: W) -> W::Output {
-        op!(call(self, work))
+        match WIDE {
+            true => op!(wide(self, work)),
+            false => op!(narrow(self, work)),
+        }
     }
 
+    #[inline(always)]
+    fn products<const R: usize, const T: usize>(
+        self,
+        w: [&[Aligned]; R],
+        x: [&[Aligned]; T],
+    ) -> [[__m256; T]; R] {
+        match WIDE {
+            // SAFETY: `self` is the proof that the processor has AVX-512.
+            true => unsafe { self.wide_products(w, x) },
+            false => products(self, w, x),
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, from: &[u8], ahead: usize) {
+        // SAFETY: nothing is read: the instruction is a hint, and ignored for an address that is not there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
         op!(_mm256_set1_ps(x))
@@ -277,11 +302,67 @@ impl Lanes for Avx2 {
 
 #[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn call<W: Work>(lanes: Avx2, work: W) -> W::Output {
+fn narrow<W: Work, L: Lanes>(lanes: L, work: W) -> W::Output {
     work.run(lanes)
 }
 
-impl Avx2 {
+#[inline(never)]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl")]
+fn wide<W: Work, L: Lanes>(lanes: L, work: W) -> W::Output {
+    work.run(lanes)
+}
+
+impl<const WIDE: bool> X86<WIDE> {
+    /// [`products`], two vectors at a time.
+    ///
+    /// # Safety
+    ///
+    /// The processor has AVX-512.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)]
+    unsafe fn wide_products<const R: usize, const T: usize>(
+        self,
+        w: [&[Aligned]; R],
+        x: [&[Aligned]; T],
+    ) -> [[__m256; T]; R] {
+        let vectors = w.iter().chain(&x).map(|row| row.len()).min().unwrap_or(0);
+        // SAFETY: the caller vouches for the instructions. What is read are two vectors of every row from an even one on,
+        // and no row has fewer than `vectors`.
+        let mut folded = unsafe {
+            let mut sums = [[_mm512_setzero_ps(); T]; R];
+            for i in (0..vectors / 2 * 2).step_by(2) {
+                let mut values = [_mm512_setzero_ps(); T];
+                for t in 0..T {
+                    values[t] = _mm512_loadu_ps(x[t].as_ptr().add(i).cast());
+                }
+                for r in 0..R {
+                    let weights = _mm512_loadu_ps(w[r].as_ptr().add(i).cast());
+                    for t in 0..T {
+                        sums[r][t] = _mm512_fmadd_ps(weights, values[t], sums[r][t]);
+                    }
+                }
+            }
+            let mut folded = [[_mm256_setzero_ps(); T]; R];
+            for r in 0..R {
+                for t in 0..T {
+                    let upper = _mm512_castps_pd(sums[r][t]);
+                    let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(upper));
+                    folded[r][t] = _mm256_add_ps(_mm512_castps512_ps256(sums[r][t]), upper);
+                }
+            }
+            folded
+        };
+        if vectors % 2 == 1 {
+            for r in 0..R {
+                for t in 0..T {
+                    let (w, x) = (&w[r][vectors - 1].0, &x[t][vectors - 1].0);
+                    folded[r][t] = self.mul_add(self.load(w), self.load(x), folded[r][t]);
+                }
+            }
+        }
+        folded
+    }
+
     /// Byte `i` of each run becomes the run's byte `order[i]`.
     #[inline(always)]
     fn shuffle(self, x: __m256i, order: &[u8; 16]) -> __m256i {
