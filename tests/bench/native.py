@@ -88,13 +88,14 @@ def load(arguments):
     return model, context
 
 
-def answer(context, prompt, tokens):
-    """Milliseconds until the first token, and those of `tokens` further ones, always the likeliest."""
+def answer(context, prompt, further):
+    """Milliseconds until the first token, and those of `further` ones, always the likeliest."""
     llama.llama_memory_clear(llama.llama_get_memory(context), True)
     greedy = llama.llama_sampler_init_greedy()
 
     def decode(ids):
-        batch = llama.llama_batch_get_one((llama.llama_token * len(ids))(*ids), len(ids))
+        tokens = (llama.llama_token * len(ids))(*ids)  # the batch points to them and does not keep them
+        batch = llama.llama_batch_get_one(tokens, len(ids))
         if llama.llama_decode(context, batch) != 0:
             sys.exit("error: llama.cpp cannot compute that")
         return llama.llama_sampler_sample(greedy, context, -1)
@@ -103,7 +104,7 @@ def answer(context, prompt, tokens):
     token = decode(prompt)
     prefill_ms = milliseconds(began)
     began = time.perf_counter()
-    for _ in range(tokens):
+    for _ in range(further):
         token = decode([token])
     decode_ms = milliseconds(began)
     llama.llama_sampler_free(greedy)

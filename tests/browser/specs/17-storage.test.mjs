@@ -61,11 +61,13 @@ async function fillUp(page) {
   await makeRoom(page.context(), page, Math.floor(used / 2));
 }
 
-/** Waits until shards of a model that is being copied are on the disk, whole. */
+/** Waits until shards of a model that is being copied count: one does before the next begins. */
 async function copied(page, shards) {
   for (;;) {
-    const there = Object.values(await opfs.files(page)).filter(({ bytes }) => bytes >= 2 ** 26);
-    if (there.length >= shards) return;
+    const there = Object.entries(await opfs.files(page));
+    const [whole] = there.find(([, { bytes }]) => bytes >= 2 ** 26) ?? [""];
+    const folder = whole.slice(0, whole.lastIndexOf("/") + 1);
+    if (whole && there.filter(([path, { bytes }]) => path.startsWith(folder) && bytes > 0).length > shards) return;
     await page.waitForTimeout(20);
   }
 }
