@@ -20,6 +20,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
 
+    /// Never run ahead where an answer repeats what was said before; the tokens are the same either way
+    #[arg(long, global = true)]
+    pub no_drafts: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

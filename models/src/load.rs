@@ -44,6 +44,8 @@ pub struct Compute {
     pub device: DeviceChoice,
     /// Threads on the CPU; as many as there are cores if not given.
     pub threads: Option<usize>,
+    /// Whether several tokens are run at once where they are likely.
+    pub drafts: bool,
 }
 
 impl Compute {
@@ -70,6 +72,7 @@ pub fn engine(args: &ModelArgs, compute: Compute) -> Result<Loaded> {
         helpers: compute.helpers(),
         context_tokens: args.context_tokens,
         clock: Some(Rc::new(clock.clone())),
+        drafts: compute.drafts,
         ..EngineOptions::default()
     };
     let engine = pollster::block_on(Engine::load_with(

@@ -53,6 +53,7 @@ fn run(cli: &Cli) -> Result<()> {
     let device = Compute {
         device: cli.device.into(),
         threads: cli.threads,
+        drafts: !cli.no_drafts,
     };
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
