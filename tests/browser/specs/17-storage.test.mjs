@@ -154,6 +154,7 @@ test("quota exceeded in the middle of an import: the page says so, and choosing 
 /** Damages the files of the demonstration model -> names of those that are to be fetched again. */
 const DAMAGE = {
   "a bit flipped": {
+    seenAtOnce: true,
     async happens(page, path, [, name]) {
       const bytes = await opfs.read(page, path(name));
       bytes[bytes.length >> 1] ^= 4;
@@ -242,11 +243,9 @@ test("the description of a model damaged: it is not loaded, and only the descrip
 });
 
 test("a bit flipped: once that is found, the model in use answers no more", async () => {
-  const { page, host } = stage;
+  const { page } = stage;
   await onlyDemo(page);
-  await opfs.leave(page, host.address);
   const [name] = await DAMAGE["a bit flipped"].happens(page, await folderOf(page), model.shards.map(({ name }) => name));
-  await startAlone(page);
   const checked = await call(page, "verify", "demo");
   assert.deepEqual(checked[0].status, { is: "damaged", missing: [name] });
   assert.notEqual(await part(page, "model-state").textContent(), "ready");
@@ -344,11 +343,13 @@ test("storage evicted, the models: the page has none, says how to add one, and t
   await startAlone(page);
   assert.deepEqual(await models(page), []);
   assert.match(await problem(page), /not at this address[^]*Add a model/);
+  assert.match(await part(page, "evicted").innerText(), /No longer on this device is: .*browser has cleared it.*Add it again/);
   assert.notEqual(await part(page, "model-state").textContent(), "ready");
   await conversationIsThere(page, answer);
   assert.equal(host.asked(MANIFEST).length, 1, "it asks once, and not again and again");
   host.mend();
   await start(page);
+  assert.equal(await part(page, "evicted").count(), 0, "it is said once");
   await answersStill(page);
 });
 
@@ -382,6 +383,7 @@ test("storage evicted, all of it: the page begins as on the first visit", async 
   assert.deepEqual([found.id, found.status], ["demo", { is: "installed" }]);
   await ready(page);
   assert.equal(await problem(page), "");
+  assert.equal(await part(page, "evicted").count(), 0);
   assert.equal(await part(page, "answer").count(), 0);
   await answersStill(page);
 });
