@@ -61,11 +61,13 @@ async function fillUp(page) {
   await makeRoom(page.context(), page, Math.floor(used / 2));
 }
 
-/** Waits until shards of a model that is being copied are on the disk, whole. */
+/** Waits until shards of a model that is being copied count: the next one is begun only then. */
 async function copied(page, shards) {
   for (;;) {
-    const there = Object.values(await opfs.files(page)).filter(({ bytes }) => bytes >= 2 ** 26);
-    if (there.length >= shards) return;
+    const there = Object.entries(await opfs.files(page)).filter(([path]) => path.endsWith(".bin"));
+    const whole = there.filter(([, { bytes }]) => bytes >= 2 ** 26).map(([path]) => path.split("/")[0]);
+    const begun = there.filter(([path]) => path.startsWith(`${whole[0]}/`));
+    if (whole.length >= shards && begun.length > shards) return;
     await page.waitForTimeout(20);
   }
 }
