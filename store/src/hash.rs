@@ -1,4 +1,4 @@
-//! SHA-256: its text, and of a file in pieces between which a person can stop.
+//! SHA-256: its text, and of a file in pieces between which a person can stop; with the checksums of the same bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::disk::{DiskError, DiskFile};
 use crate::error::{At, Error, Result};
+use crate::sums::{SumStream, Sums};
 
 /// Long work asks whether to go on after so many bytes.
 pub const PIECE_BYTES: u64 = 1 << 20;
@@ -46,6 +47,34 @@ impl From<Stopped> for Error {
     }
 }
 
+/// SHA-256 and checksums of bytes that arrive in pieces.
+#[derive(Debug, Clone)]
+pub(crate) struct HashStream {
+    sha256: Sha256Stream,
+    sums: SumStream,
+}
+
+impl HashStream {
+    /// Nothing has arrived.
+    pub(crate) fn new() -> Self {
+        Self {
+            sha256: Sha256Stream::new(),
+            sums: SumStream::new(),
+        }
+    }
+
+    /// The next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.sums.update(bytes);
+    }
+
+    /// Those of all bytes.
+    pub(crate) fn finish(self) -> (Sha256, Sums) {
+        (Sha256(self.sha256.finish()), self.sums.finish())
+    }
+}
+
 /// Work of several files, as one to whoever watches.
 pub(crate) struct Course<'w, W> {
     pub(crate) watch: &'w mut W,
@@ -54,14 +83,14 @@ pub(crate) struct Course<'w, W> {
 }
 
 impl<W: Watch> Course<'_, W> {
-    /// Hashes the first `bytes` of a file.
+    /// Hashes and sums the first `bytes` of a file.
     pub(crate) async fn hash(
         &mut self,
         file: &impl DiskFile,
         path: &str,
         bytes: u64,
-    ) -> Result<Sha256Stream> {
-        let mut hash = Sha256Stream::new();
+    ) -> Result<HashStream> {
+        let mut hash = HashStream::new();
         // Bounded by PIECE_BYTES, so it fits.
         let mut buffer = vec![0; bytes.min(PIECE_BYTES) as usize];
         let mut offset = 0;

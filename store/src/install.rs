@@ -220,6 +220,7 @@ impl<D: Disk> Library<D> {
             stored: Stored {
                 bytes: json.len() as u64,
                 sha256: Sha256::of(json),
+                sums: None,
                 hash_state: None,
             },
         })

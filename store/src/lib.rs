@@ -56,7 +56,9 @@ mod journal;
 mod library;
 mod part;
 mod recovery;
+mod shard;
 mod state;
+mod sums;
 mod verify;
 mod write;
 
@@ -68,4 +70,5 @@ pub use install::Installation;
 pub use library::{Library, Model, Status};
 pub use part::Part;
 pub use recovery::{Found, Gone};
+pub use shard::{Reading, Shard};
 pub use write::Writer;

@@ -182,6 +182,7 @@ impl<D: Disk> Library<D> {
         let stored = Stored {
             bytes: json.len() as u64,
             sha256: Sha256::of(&json),
+            sums: None,
             hash_state: None,
         };
         // What cannot be read describes nothing.
@@ -295,13 +296,14 @@ impl<D: Disk> Library<D> {
             return Ok(None);
         }
         let mut file = self.disk.create(&path).await.at(&path)?;
-        let sha256 = Sha256(course.hash(&file, &path, part.bytes).await?.finish());
+        let (sha256, sums) = course.hash(&file, &path, part.bytes).await?.finish();
         // What was read may not be on the disk yet.
         file.flush().at(&path)?;
         if Some(sha256) == part.sha256 {
             return Ok(Some(Stored {
                 bytes: part.bytes,
                 sha256,
+                sums: Some(sums),
                 hash_state: None,
             }));
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::Sha256;
+use crate::sums::Sums;
 
 /// Folders that this library makes are named so, and a number. No id of a model has a dot.
 const FOLDER: &str = "model.";
@@ -65,6 +66,10 @@ pub(crate) struct About {
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
     pub(crate) sha256: Sha256,
+    /// Checksums of its blocks. A manifest has none, and what was stored before there were any has none until it is
+    /// checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sums: Option<Sums>,
     /// Of a piece of a raw file: what its caller needs to go on hashing after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hash_state: Option<String>,
@@ -318,6 +323,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sums::SumStream;
 
     fn change() -> impl Strategy<Value = Change> {
         let folder = || prop::sample::select(vec!["model.0", "model.1", "model.2", "demo"]);
@@ -328,6 +334,11 @@ mod tests {
             (0u64..9).prop_map(|bytes| Stored {
                 bytes,
                 sha256: Sha256([7; 32]),
+                sums: bytes.is_multiple_of(2).then(|| {
+                    let mut sums = SumStream::new();
+                    sums.update(&[3; 8][..bytes as usize]);
+                    sums.finish()
+                }),
                 hash_state: None,
             })
         };

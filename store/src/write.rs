@@ -1,10 +1,8 @@
 //! Files on their way to the disk: written in pieces, hashed meanwhile, compared at their end, flushed, and recorded.
 
-use outpost_engine::weights::shards::Sha256Stream;
-
 use crate::disk::{Disk, DiskFile};
 use crate::error::{At, Error, Result};
-use crate::hash::{Course, Sha256, Watch};
+use crate::hash::{Course, HashStream, Sha256, Watch};
 use crate::install::Installation;
 use crate::library::{Library, not_here, path};
 use crate::state::{Change, Stored};
@@ -16,7 +14,7 @@ pub struct Writer<F> {
     name: String,
     path: String,
     file: F,
-    hash: Sha256Stream,
+    hash: HashStream,
     written: u64,
     /// Its length and its hash, as far as they are known.
     bytes: Option<u64>,
@@ -84,7 +82,7 @@ impl<D: Disk> Library<D> {
             name: name.to_owned(),
             path,
             file,
-            hash: Sha256Stream::new(),
+            hash: HashStream::new(),
             written: 0,
             bytes: None,
             sha256: None,
@@ -115,7 +113,7 @@ impl<D: Disk> Library<D> {
                 expected,
             });
         }
-        let sha256 = Sha256(hash.finish());
+        let (sha256, sums) = hash.finish();
         if let Some(expected) = expected.filter(|expected| *expected != sha256) {
             file.truncate(0).at(&path)?;
             return Err(Error::WrongPart {
@@ -134,6 +132,7 @@ impl<D: Disk> Library<D> {
             stored: Stored {
                 bytes: written,
                 sha256,
+                sums: Some(sums),
                 hash_state,
             },
         }])?;

@@ -25,8 +25,8 @@ const COUNT_BYTES: usize = 4;
 /// Bytes before the first entry.
 pub const HEADER_BYTES: usize = MAGIC.len() + 4 + 8 + SEAL_BYTES;
 
-/// Bytes of one payload; a model of 1 TiB has 16,384 shards, which take 3 MB.
-pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
+/// Bytes of one payload; a model of 1 TiB has 16,384 shards, which take 70 MB with their checksums.
+pub const MAX_PAYLOAD_BYTES: usize = 128 << 20;
 
 /// What binds an entry to all that is before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

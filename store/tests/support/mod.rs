@@ -9,6 +9,7 @@ pub mod checks;
 pub mod disk;
 pub mod histories;
 pub mod models;
+pub mod old_journal;
 pub mod random;
 pub mod run;
 pub mod survival;

@@ -377,6 +377,53 @@ test("a backup brings the conversations to another profile", async () => {
   }
 });
 
+/** Flips a bit in the middle of every record that is neither the keys nor the index. */
+const flipRecords = () =>
+  stage.page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open("outpost-vault");
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const database = opening.result;
+          const changing = database.transaction("records", "readwrite");
+          let flipped = 0;
+          changing.objectStore("records").openCursor().onsuccess = ({ target: { result: cursor } }) => {
+            if (!cursor) return;
+            if (!["keys", "index"].includes(cursor.key)) {
+              const bytes = new Uint8Array(cursor.value);
+              bytes[bytes.length >> 1] ^= 1;
+              cursor.update(cursor.value instanceof ArrayBuffer ? bytes.buffer : bytes);
+              flipped += 1;
+            }
+            cursor.continue();
+          };
+          changing.oncomplete = () => {
+            database.close();
+            resolve(flipped);
+          };
+        };
+      }),
+  );
+
+test("all that is stored is read when a person asks, and what is not as it was stored is named", async () => {
+  const { page } = stage;
+  await openPrivacy();
+  await part(page, "check-conversations").click();
+  await page.getByText("Checked: 2 conversations, and all of it can be read.").waitFor();
+  const records = await flipRecords();
+  assert.ok(records >= 3, "two conversations and a picture");
+  await part(page, "check-conversations").click();
+  await part(page, "dialog-error").waitFor();
+  const said = await part(page, "dialog-error").innerText();
+  assert.match(said, /was damaged or changed[^]*estore a backup/);
+  assert.ok(said.includes(`In all, ${records} records are not as they were stored.`), said);
+  await flipRecords();
+  await part(page, "check-conversations").click();
+  await page.getByText("Checked: 2 conversations, and all of it can be read.").waitFor();
+  await closeDialog();
+});
+
 test("a wipe leaves no record behind", async () => {
   const { page } = stage;
   await openPrivacy();

@@ -61,13 +61,13 @@ async function fillUp(page) {
   await makeRoom(page.context(), page, Math.floor(used / 2));
 }
 
-/** Waits until shards of a model that is being copied count: one does before the next begins. */
+/** Waits until shards of a model that is being copied count: the next one is begun only then. */
 async function copied(page, shards) {
   for (;;) {
-    const there = Object.entries(await opfs.files(page));
-    const [whole] = there.find(([, { bytes }]) => bytes >= 2 ** 26) ?? [""];
-    const folder = whole.slice(0, whole.lastIndexOf("/") + 1);
-    if (whole && there.filter(([path, { bytes }]) => path.startsWith(folder) && bytes > 0).length > shards) return;
+    const there = Object.entries(await opfs.files(page)).filter(([path]) => path.endsWith(".bin"));
+    const whole = there.filter(([, { bytes }]) => bytes >= 2 ** 26).map(([path]) => path.split("/")[0]);
+    const begun = there.filter(([path]) => path.startsWith(`${whole[0]}/`));
+    if (whole.length >= shards && begun.length > shards) return;
     await page.waitForTimeout(20);
   }
 }
@@ -156,6 +156,7 @@ test("quota exceeded in the middle of an import: the page says so, and choosing 
 /** Damages the files of the demonstration model -> names of those that are to be fetched again. */
 const DAMAGE = {
   "a bit flipped": {
+    seenAtOnce: true,
     async happens(page, path, [, name]) {
       const bytes = await opfs.read(page, path(name));
       bytes[bytes.length >> 1] ^= 4;
@@ -244,11 +245,9 @@ test("the description of a model damaged: it is not loaded, and only the descrip
 });
 
 test("a bit flipped: once that is found, the model in use answers no more", async () => {
-  const { page, host } = stage;
+  const { page } = stage;
   await onlyDemo(page);
-  await opfs.leave(page, host.address);
   const [name] = await DAMAGE["a bit flipped"].happens(page, await folderOf(page), model.shards.map(({ name }) => name));
-  await startAlone(page);
   const checked = await call(page, "verify", "demo");
   assert.deepEqual(checked[0].status, { is: "damaged", missing: [name] });
   assert.notEqual(await part(page, "model-state").textContent(), "ready");
@@ -346,11 +345,13 @@ test("storage evicted, the models: the page has none, says how to add one, and t
   await startAlone(page);
   assert.deepEqual(await models(page), []);
   assert.match(await problem(page), /not at this address[^]*Add a model/);
+  assert.match(await part(page, "evicted").innerText(), /No longer on this device is: .*browser has cleared it.*Add it again/);
   assert.notEqual(await part(page, "model-state").textContent(), "ready");
   await conversationIsThere(page, answer);
   assert.equal(host.asked(MANIFEST).length, 1, "it asks once, and not again and again");
   host.mend();
   await start(page);
+  assert.equal(await part(page, "evicted").count(), 0, "it is said once");
   await answersStill(page);
 });
 
@@ -384,6 +385,7 @@ test("storage evicted, all of it: the page begins as on the first visit", async 
   assert.deepEqual([found.id, found.status], ["demo", { is: "installed" }]);
   await ready(page);
   assert.equal(await problem(page), "");
+  assert.equal(await part(page, "evicted").count(), 0);
   assert.equal(await part(page, "answer").count(), 0);
   await answersStill(page);
 });

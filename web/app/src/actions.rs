@@ -2,6 +2,7 @@
 
 mod answering;
 mod backups;
+mod evicted;
 mod keeping;
 mod locking;
 mod models;
@@ -10,7 +11,7 @@ mod speed;
 mod stored;
 
 pub use answering::{ask, bring_back, new_conversation, stop};
-pub use backups::{restore, save};
+pub use backups::{check, restore, save};
 pub use keeping::{
     begin as begin_keeping, delete as delete_conversation, delete_all as delete_conversations,
     look_again, open_earlier, store_now, stored as all_stored,

@@ -49,6 +49,8 @@ struct Inner {
     loaded: RefCell<Option<Load>>,
     /// Whether the present Worker replaces one that failed, and has not finished an answer yet.
     failed_before: Cell<bool>,
+    /// Whether the present Worker has said anything: its program is here then, and runs.
+    spoke: Cell<bool>,
     /// For how long the present Worker has said nothing, while this page was awake.
     silent_ms: Cell<u32>,
 }
@@ -58,6 +60,8 @@ struct Pending {
     events: UnboundedSender<Event>,
     /// How to go on with it in another Worker; `None` for what cannot go on, or is not wanted any more.
     question: Option<Question>,
+    /// Whether it brings a model to this device.
+    adds: bool,
 }
 
 /// What the model was asked, and what it has answered so far.
@@ -123,6 +127,10 @@ impl Client {
                 attachments: attachments.clone(),
                 answer: ShownTokens::default(),
             }),
+            adds: matches!(
+                request,
+                Request::ImportFiles { .. } | Request::Download { .. }
+            ),
         };
         self.0.calls.borrow_mut().insert(id, pending);
         if let Request::Load {
@@ -221,6 +229,7 @@ impl Client {
             }
         });
         self.0.silent_ms.set(0);
+        self.0.spoke.set(false);
         let client = Rc::downgrade(&self.0);
         let watch = Interval::new(WATCH_MS, move || {
             if let Some(inner) = client.upgrade() {
@@ -253,6 +262,7 @@ impl Client {
 
     fn receive(&self, data: &JsValue) {
         self.0.silent_ms.set(0);
+        self.0.spoke.set(true);
         let text = Reflect::get(data, &TEXT.into())
             .ok()
             .and_then(|text| text.as_string());
@@ -323,14 +333,26 @@ impl Client {
         let remedy = match (was_ready, again) {
             (true, true) => "It starts again by itself. Then try once more.",
             (true, false) => "Load the page again. If that does not help, choose a smaller model.",
-            (false, _) => {
-                "Check the connection and try again. If that does not help, update this browser."
-            }
+            (false, _) => self.remedy_without_model(),
         };
         self.replace_worker(
             &Event::failed(format!("The engine stopped working ({detail})."), remedy),
             again,
         );
+    }
+
+    /// What to do where no model was loaded when the Worker died.
+    fn remedy_without_model(&self) -> &'static str {
+        let adds = self.0.calls.borrow().values().any(|call| call.adds);
+        match (adds, self.0.spoke.get()) {
+            (true, true) => {
+                "Add the model again: what was stored is kept. If it stops again, close other programs, or choose a smaller model."
+            }
+            (false, true) => "Load the page again. If that does not help, choose a smaller model.",
+            (_, false) => {
+                "Check the connection and try again. If that does not help, update this browser."
+            }
+        }
     }
 
     /// Another tab has the engine now. The memory of this one's Worker is wanted there.

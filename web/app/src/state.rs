@@ -1,5 +1,6 @@
 //! What the page knows, as signals. Changed only by `actions`; shown by `ui`.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use leptos::prelude::*;
@@ -188,6 +189,8 @@ pub struct App {
     pub in_use: RwSignal<bool>,
     /// The model that was checked last, and whether it is whole.
     pub verified: RwSignal<Option<(String, bool)>>,
+    /// Names of models that were on this device, by their ids, and that the browser has cleared.
+    pub evicted: RwSignal<BTreeMap<String, String>>,
     /// Everything installed.
     pub models: RwSignal<Vec<ModelInfo>>,
     /// Where models are to compute.
@@ -248,6 +251,7 @@ impl App {
             state: RwSignal::new(ModelState::Absent),
             in_use: RwSignal::new(false),
             verified: RwSignal::new(None),
+            evicted: RwSignal::new(BTreeMap::new()),
             models: RwSignal::new(Vec::new()),
             device: RwSignal::new(DeviceChoice::Auto),
             work: RwSignal::new(None),

@@ -14,6 +14,7 @@ use outpost_engine::weights::WeightSource;
 use outpost_engine::weights::shards::{Role as FileRole, ShardSet};
 use outpost_protocol as protocol;
 use outpost_protocol::{Adapter, Event, ModelState, Request, Stage, Unit};
+use outpost_store::Reading;
 use wasm_bindgen::JsCast;
 use web_sys::Blob;
 
@@ -38,6 +39,8 @@ pub struct Host {
 /// A model on its device.
 pub struct Loaded {
     id: String,
+    /// What was found while the model's files were read, as its image encoder's are for each picture.
+    reading: Reading,
     /// The engine that answers.
     pub engine: Engine,
     /// From storage to the device.
@@ -84,7 +87,9 @@ impl Host {
                     task.state(None, ModelState::Absent);
                     return Ok(Event::InUse);
                 }
-                let loaded = self.load(task, &model, device, threads).await;
+                let reading = Reading::default();
+                let loaded = self.load(task, &model, device, threads, &reading).await;
+                let loaded = self.unless_damaged(task, &model, &reading, loaded).await;
                 if loaded.is_err() {
                     self.restate(task, ModelState::Error);
                 }
@@ -95,8 +100,14 @@ impl Host {
                 max_tokens,
                 sampling,
             } => {
-                self.generate(task, messages, max_tokens, &sampling, &attachments)
-                    .await
+                let answered = self
+                    .generate(task, messages, max_tokens, &sampling, &attachments)
+                    .await;
+                let Some(Loaded { id, reading, .. }) = &self.loaded else {
+                    return answered;
+                };
+                let (id, reading) = (id.clone(), reading.clone());
+                self.unless_damaged(task, &id, &reading, answered).await
             }
             Request::Bench {
                 prompt_tokens,
@@ -172,6 +183,7 @@ impl Host {
         id: &str,
         device: protocol::DeviceChoice,
         threads: Option<u32>,
+        reading: &Reading,
     ) -> Result<Event> {
         let started_ms = BrowserClock.now_ms();
         task.state(Some(id), ModelState::Verifying);
@@ -180,9 +192,10 @@ impl Host {
         let choice = gpu::choose(device, &probed)?;
         self.release(id);
         let models = Models::open().await?;
+        models.give_sums(task, id).await?;
         let (folder, manifest) = models.manifest(id).await?;
         let text = models
-            .shards(&folder, &manifest, FileRole::Text)
+            .shards(&folder, &manifest, FileRole::Text, reading)
             .await?
             .ok_or_else(|| {
                 Problem::new(
@@ -191,7 +204,9 @@ impl Host {
                 )
             })?;
         let text = ShardSet::open(&manifest, FileRole::Text, text).map_err(unreadable)?;
-        let vision = models.shards(&folder, &manifest, FileRole::Vision).await?;
+        let vision = models
+            .shards(&folder, &manifest, FileRole::Vision, reading)
+            .await?;
         let vision = vision
             .map(|shards| ShardSet::open(&manifest, FileRole::Vision, shards))
             .transpose()
@@ -215,6 +230,7 @@ impl Host {
         let load_ms = BrowserClock.now_ms() - started_ms;
         self.loaded = Some(Loaded {
             id: id.to_owned(),
+            reading: reading.clone(),
             engine,
             load_ms,
         });
@@ -303,6 +319,25 @@ impl Host {
     /// Lets go of the model if it is the loaded one: the engine keeps the files of its image encoder open.
     fn release(&mut self, id: &str) -> bool {
         self.loaded.take_if(|loaded| loaded.id == id).is_some()
+    }
+
+    /// What came of work for which a model's files were read; or that they are damaged, if that is why it failed. Then the
+    /// model is let go.
+    async fn unless_damaged(
+        &mut self,
+        task: &Task,
+        id: &str,
+        reading: &Reading,
+        outcome: Result<Event>,
+    ) -> Result<Event> {
+        if outcome.is_ok() || reading.damaged().is_empty() {
+            return outcome;
+        }
+        self.let_go(task, id);
+        match Models::open().await?.found_damaged(id, reading).await {
+            Some(problem) => Err(problem),
+            None => outcome,
+        }
     }
 
     /// Takes a model off the device, and tells the page, if it is there.

@@ -24,7 +24,7 @@ mod sources;
 pub use models::Models;
 pub use opfs::{Folder, Handle};
 pub use problem::{Problem, Result};
-pub use sources::{FileSource, HandleSource};
+pub use sources::FileSource;
 
 use std::sync::Once;
 

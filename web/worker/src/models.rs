@@ -4,13 +4,14 @@
 
 use outpost_engine::weights::shards::{Manifest, Role};
 use outpost_protocol::{ModelInfo, ModelStatus, Stage, Unit};
-use outpost_store::{DiskError, DiskFile, Installation, Library, Model, Status, Stopped, Watch};
+use outpost_store::{
+    DiskError, DiskFile, Installation, Library, Model, Reading, Shard, Status, Stopped, Watch,
+};
 use web_sys::File;
 
 use crate::desk::Task;
-use crate::opfs::{Folder, FolderDisk};
+use crate::opfs::{Folder, FolderDisk, Handle};
 use crate::problem::{Problem, Result};
-use crate::sources::HandleSource;
 
 /// A file that is there only to see whether it can be.
 const TRIAL: &str = "trial";
@@ -119,23 +120,24 @@ impl Models {
         }
     }
 
-    /// The shards of a model's file with this role, in order. `None` if it has none.
+    /// The shards of a model's file with this role, in order, and whatever is read of them compared with what was stored.
+    /// `None` if it has none.
     ///
     /// # Errors
-    /// A shard that is missing or has another length.
+    /// A shard that is missing, has another length or no checksums: see [`give_sums`](Self::give_sums).
     pub async fn shards(
         &self,
         folder: &str,
         manifest: &Manifest,
         role: Role,
-    ) -> Result<Option<Vec<HandleSource>>> {
+        reading: &Reading,
+    ) -> Result<Option<Vec<Shard<Handle>>>> {
         let Some(file) = manifest.file(role) else {
             return Ok(None);
         };
         let mut sources = Vec::new();
         for shard in &file.shards {
-            let handle = self.0.read(folder, &shard.name).await?;
-            sources.push(HandleSource::new(handle)?);
+            sources.push(self.0.shard(folder, &shard.name, reading).await?);
         }
         Ok(Some(sources))
     }
@@ -171,6 +173,33 @@ impl Models {
             log::warn!("{}: damaged or missing: {wrong:?}", model.name);
         }
         Ok(wrong.is_empty())
+    }
+
+    /// Checks a model whose shards have no checksums, as an earlier version has left it: then they have.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify). What is wrong makes the model a damaged one.
+    pub async fn give_sums(&self, task: &Task, id: &str) -> Result<()> {
+        let model = self.0.installed(id).ok_or_else(|| absent(id))?;
+        if !self.0.has_sums(&model.folder)? {
+            self.verify(task, id).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a model damaged of which other bytes were read than were stored -> what to tell the person. `None` if all were
+    /// right.
+    pub async fn found_damaged(&self, id: &str, reading: &Reading) -> Option<Problem> {
+        let damaged = reading.damaged();
+        if damaged.is_empty() {
+            return None;
+        }
+        log::warn!("{id}: damaged: {damaged:?}");
+        let model = self.0.installed(id)?;
+        if let Err(error) = self.0.lose_all(&model.folder, &damaged).await {
+            return Some(error.into());
+        }
+        self.manifest(id).await.err()
     }
 
     /// Gives an installation up: what there is of it goes, unless it was to mend a model that is installed.

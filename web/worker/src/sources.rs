@@ -1,4 +1,4 @@
-//! Where the engine reads bytes from: stored files, and files that a person chose.
+//! Where the engine reads bytes from that are not stored: files that a person chose.
 
 use std::cell::RefCell;
 
@@ -7,51 +7,10 @@ use outpost_engine::error::{Error, Result};
 use outpost_engine::ports::ByteSource;
 use web_sys::{Blob, File, FileReaderSync};
 
-use outpost_store::DiskFile;
-
-use crate::opfs::Handle;
 use crate::problem::{Problem, text_of};
 
 /// Bytes that are read from a chosen file at once when fewer are asked for: a header is read in thousands of small pieces.
 const WINDOW_BYTES: u64 = 1 << 20;
-
-/// A file in OPFS.
-#[derive(Debug)]
-pub struct HandleSource {
-    handle: Handle,
-    bytes: u64,
-}
-
-impl HandleSource {
-    /// The file as it is now.
-    ///
-    /// # Errors
-    /// What storage refuses.
-    pub fn new(handle: Handle) -> crate::Result<Self> {
-        let bytes = handle.bytes()?;
-        Ok(Self { handle, bytes })
-    }
-}
-
-impl ByteSource for HandleSource {
-    fn len(&self) -> u64 {
-        self.bytes
-    }
-
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
-        check_range(self, offset, buf.len())?;
-        self.handle
-            .read_exact_at(offset, buf)
-            .map_err(|error| Error::Read {
-                label: self.label().to_owned(),
-                detail: error.to_string(),
-            })
-    }
-
-    fn label(&self) -> &str {
-        self.handle.name()
-    }
-}
 
 /// A file that a person chose.
 #[derive(Debug)]

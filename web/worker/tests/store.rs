@@ -7,8 +7,8 @@ use outpost_engine::ports::ByteSource;
 use outpost_engine::weights::shards::{Manifest, Packing, Role, ShardSet};
 use outpost_engine::weights::{Gguf, WeightSource};
 use outpost_protocol::ModelStatus;
-use outpost_store::{Conversion, DiskFile};
-use outpost_worker::{FileSource, Folder, HandleSource, Models, Problem};
+use outpost_store::{Conversion, DiskFile, Reading};
+use outpost_worker::{FileSource, Folder, Models, Problem};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -71,18 +71,16 @@ async fn what_is_written_is_read_back_at_any_offset() {
         .write_all_at(0, &bytes)
         .unwrap();
 
-    let source = HandleSource::new(folder.open("a").await.unwrap().unwrap()).unwrap();
-    assert_eq!(source.len(), bytes.len() as u64);
+    let file = folder.open("a").await.unwrap().unwrap();
+    assert_eq!(file.bytes().unwrap(), bytes.len() as u64);
     for _ in 0..200 {
         let start = random.random_range(0..bytes.len());
         let end = random.random_range(start..=bytes.len());
         let mut found = vec![0; end - start];
-        source.read_exact_at(start as u64, &mut found).unwrap();
+        file.read_exact_at(start as u64, &mut found).unwrap();
         assert_eq!(found, bytes[start..end], "{start}..{end}");
     }
-    let mut one = [0];
-    assert!(source.read_exact_at(bytes.len() as u64, &mut one).is_err());
-    assert!(source.read_exact_at(u64::MAX, &mut one).is_err());
+    assert!(file.read_exact_at(bytes.len() as u64, &mut [0]).is_err());
 }
 
 #[wasm_bindgen_test]
@@ -118,7 +116,8 @@ async fn a_stored_model_has_the_tensors_of_its_file() {
     );
 
     let (folder, found) = models.manifest(&manifest.id).await.unwrap();
-    let shards = models.shards(&folder, &found, Role::Text).await;
+    let reading = Reading::default();
+    let shards = models.shards(&folder, &found, Role::Text, &reading).await;
     let shards = shards.unwrap().unwrap();
     assert!(shards.len() > 2);
     let stored = ShardSet::open(&found, Role::Text, shards).unwrap();
@@ -132,7 +131,8 @@ async fn a_stored_model_has_the_tensors_of_its_file() {
             tensor.name
         );
     }
-    let vision = models.shards(&folder, &found, Role::Vision).await;
+    assert_eq!(reading.damaged(), [""; 0]);
+    let vision = models.shards(&folder, &found, Role::Vision, &reading).await;
     assert!(vision.unwrap().is_none());
 }
 
@@ -179,7 +179,7 @@ async fn a_missing_shard_and_a_short_one_are_found_at_the_next_start_and_named()
 }
 
 #[wasm_bindgen_test]
-async fn a_flipped_bit_is_found_by_checking() {
+async fn a_flipped_bit_is_found_by_reading_and_by_checking() {
     let parent = empty("test-flipped").await;
     let models = Models::open_in(&parent).await.unwrap();
     let manifest = stored(&models).await;
@@ -192,6 +192,13 @@ async fn a_flipped_bit_is_found_by_checking() {
     file.read_exact_at(99, &mut byte).unwrap();
     file.write_all_at(99, &[byte[0] ^ 1]).unwrap();
     drop(file);
+    let reading = Reading::default();
+    let shards = models.shards(&folder, &manifest, Role::Text, &reading);
+    let shards = shards.await.unwrap().unwrap();
+    shards[0].read_exact_at(99, &mut byte).unwrap();
+    shards[1].read_exact_at(99, &mut byte).unwrap_err();
+    assert_eq!(reading.damaged(), [shard.name.clone()]);
+    drop(shards);
     let wrong = models.0.verify(&folder, &mut ()).await.unwrap();
     assert_eq!(wrong, [shard.name.clone()]);
     assert!(models.manifest(&manifest.id).await.is_err());

@@ -1,4 +1,4 @@
-//! Backups: everything in one encrypted file, and back.
+//! Backups: everything in one encrypted file, and back; and whether everything still can be read.
 
 use leptos::prelude::*;
 use outpost_vault::{Cost, Error};
@@ -86,6 +86,49 @@ pub async fn restore(
         outpost_protocol::format::count(taken, "conversation"),
         imported.kept
     ))
+}
+
+/// Reads everything that is stored -> what to say about it.
+///
+/// # Errors
+/// What is not as it should be, and what to do.
+pub async fn check(app: App) -> Result<String, (String, String)> {
+    pause(PAINT_MS).await;
+    keeping::stored(app).await;
+    let keeper = app.keeper.get_value();
+    let Some(vault) = keeper.vault.as_ref().filter(|vault| vault.is_open()) else {
+        return Ok("Nothing is stored yet.".to_owned());
+    };
+    let explain = |error: Error| keeping::explain(app, &error);
+    // Another tab may have written since.
+    vault.refresh().await.map_err(explain)?;
+    let list = vault.list().map_err(explain)?;
+    let findings = vault.verify().await.map_err(explain)?;
+    let count = |number: usize, what: &str| {
+        outpost_protocol::format::count(u32::try_from(number).unwrap_or(u32::MAX), what)
+    };
+    match findings.first() {
+        None => Ok(format!(
+            "Checked: {}, and all of it can be read.",
+            count(list.len(), "conversation")
+        )),
+        Some(first) => {
+            let (what, remedy) = keeping::said(&first.error);
+            let mut titles = list.iter().filter(|known| known.id.to_string() == first.id);
+            let title = titles
+                .next()
+                .map(|known| format!("\u{201c}{}\u{201d}: ", known.title));
+            let title = title.unwrap_or_default();
+            let more = match findings.len() {
+                1 => String::new(),
+                all => format!(
+                    " In all, {} are not as they were stored.",
+                    count(all, "record")
+                ),
+            };
+            Err((format!("{title}{what}{more}"), remedy))
+        }
+    }
 }
 
 /// Has the browser save a file under the date.

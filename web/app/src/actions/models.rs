@@ -9,7 +9,7 @@ use outpost_protocol::{
 };
 use web_sys::File;
 
-use super::{answering, now_ms};
+use super::{answering, evicted, now_ms};
 use crate::browser;
 use crate::client::{Answers, Client};
 use crate::state::{App, Problem, Speed, Work};
@@ -27,11 +27,17 @@ pub fn observe(app: App, client: &Client) {
         Event::Ready { adapter } | Event::Loaded { adapter, .. } => {
             app.adapter.set(Some(adapter.clone()))
         }
-        Event::Models { models } => app.models.set(models.clone()),
-        Event::Installed { model } => app.models.update(|models| {
-            models.retain(|known| known.id != model.id);
-            models.push(model.clone());
-        }),
+        Event::Models { models } => {
+            evicted::remember(models);
+            app.models.set(models.clone());
+        }
+        Event::Installed { model } => {
+            evicted::remember_one(app, model);
+            app.models.update(|models| {
+                models.retain(|known| known.id != model.id);
+                models.push(model.clone());
+            });
+        }
         Event::InUse => app.in_use.set(true),
         Event::State { model, state } => changed(app, &shared, model.as_deref(), *state),
         Event::Progress {
@@ -127,7 +133,10 @@ async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
         app.problem.set(Some(problem.clone()));
         return Err(problem);
     }
-    let _models = client.ask(Request::ListModels).await;
+    let before = evicted::remembered();
+    if let Event::Models { models } = client.ask(Request::ListModels).await {
+        evicted::compare(app, before, &models);
+    }
     let chosen = match choose(&app.models.get_untracked()) {
         Some(id) => Some(id),
         None => {
@@ -286,6 +295,8 @@ async fn load(app: App, client: &Client, id: &str, take_over: bool) {
                 remedy,
                 retry: false,
             }));
+            // It may have been found to be damaged, which the list says.
+            let _models = client.ask(Request::ListModels).await;
         }
         Event::Loaded { .. } => {
             keep(LAST_MODEL, id);

@@ -48,6 +48,26 @@ pub fn notices(app: App, client: SharedClient) -> impl IntoView {
             ))
         })
     };
+    let evicted = move || {
+        let names: Vec<String> = app
+            .evicted
+            .with(|evicted| evicted.values().cloned().collect());
+        let (are, them) = match names.len() {
+            0 => return None,
+            1 => ("is", "it"),
+            _ => ("are", "them"),
+        };
+        let gone = format!(
+            "No longer on this device {are}: {}. The browser has cleared {them}, as browsers do when a disk is full or a person removes a page\u{2019}s data. Add {them} again (Models).",
+            names.join(", ")
+        );
+        Some(
+            p().class("notice")
+                .attr("role", "status")
+                .attr("data-testid", "evicted")
+                .child(gone),
+        )
+    };
     // Never while an answer is being written or a model added: taking over loads the page again.
     let update = move || {
         (app.update_waiting.get() && !pwa::is_busy(app)).then(|| {
@@ -76,5 +96,5 @@ pub fn notices(app: App, client: SharedClient) -> impl IntoView {
         Keeping::Off(why) => Some(p().class("notice").child(why)),
         _ => None,
     };
-    (of_model, processor, elsewhere, not_stored, update)
+    (of_model, processor, elsewhere, evicted, not_stored, update)
 }

@@ -138,6 +138,7 @@ fn overview(view: View, node: NodeRef<Dialog>) -> impl IntoView {
             Ok("All conversations are wiped.".to_owned())
         });
     };
+    let check = move |_| view.run(actions::check(app));
     let storing = move || {
         kept().then(|| {
             (
@@ -160,6 +161,13 @@ fn overview(view: View, node: NodeRef<Dialog>) -> impl IntoView {
                     div().class("device-line").child((
                         view.opener(Form::Save, || "Save a backup"),
                         view.opener(Form::Restore, || "Restore a backup"),
+                        button()
+                            .class("link")
+                            .attr("type", "button")
+                            .attr("data-testid", "check-conversations")
+                            .attr("disabled", move || view.busy.get().then_some(""))
+                            .on(ev::click, check)
+                            .child("Check what is stored"),
                     )),
                 )),
             )
