@@ -11,6 +11,8 @@
 //! associated: header
 //! ```
 //!
+//! What a model has made of pictures is not in it: that can be made again.
+//!
 //! The nonces are those of the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár: "Online Authenticated-Encryption
 //! and its Nonce-Reuse Misuse-Resistance", 2015): a frame opens only at its own place, and only the last one as the last,
 //! so that frames that were removed, swapped or added are noticed. Reading goes twice over the file: nothing is taken in
@@ -154,7 +156,8 @@ impl<R: Records, C: Cipher> Vault<R, C> {
                     }
                     waiting.push((id, picture));
                 }
-                Frame::Conversation(id, conversation) => {
+                Frame::Conversation(id, mut conversation) => {
+                    without_features(&mut conversation);
                     let pictures = std::mem::take(&mut waiting);
                     self.merge(&id, &conversation, &pictures, &mut imported)
                         .await?;
@@ -247,7 +250,8 @@ impl<R: Records, C: Cipher> Vault<R, C> {
         &self,
         id: &RecordId,
     ) -> Result<(Conversation, Vec<(RecordId, Picture)>)> {
-        let conversation = self.read(id).await?;
+        let mut conversation = self.read(id).await?;
+        without_features(&mut conversation);
         let mut pictures: Vec<(RecordId, Picture)> = Vec::new();
         for shown in conversation.pictures() {
             if pictures.iter().all(|(known, _)| *known != shown.id) {
@@ -451,6 +455,12 @@ fn frame(content: &[u8]) -> Result<Frame> {
         )),
         PICTURE_FRAME => Ok(Frame::Picture(id, Picture::decode(WHAT, rest)?)),
         _ => Err(tampered()),
+    }
+}
+
+fn without_features(conversation: &mut Conversation) {
+    for shown in conversation.pictures_mut() {
+        shown.features = None;
     }
 }
 

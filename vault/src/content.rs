@@ -103,6 +103,11 @@ pub struct PictureRef {
     pub id: RecordId,
     /// Its name, for people.
     pub name: String,
+    /// A record like a picture's with what a model has made of it, which is a model's to read. It goes with the picture; a
+    /// conversation is whole without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[zeroize(skip)]
+    pub features: Option<RecordId>,
 }
 
 /// A picture's bytes.
@@ -143,9 +148,23 @@ impl Conversation {
     }
 
     /// Every picture that it names, to be named otherwise.
-    pub fn pictures_mut(&mut self) -> impl Iterator<Item = &mut PictureRef> {
+    pub(crate) fn pictures_mut(&mut self) -> impl Iterator<Item = &mut PictureRef> {
         let shown = self.turns.iter_mut().flat_map(|turn| &mut turn.pictures);
         shown.chain(&mut self.draft.pictures)
+    }
+
+    /// The records of its pictures, and of what was made of them.
+    pub fn records(&self) -> impl Iterator<Item = RecordId> {
+        let of = |shown: &PictureRef| [Some(shown.id), shown.features];
+        self.pictures().flat_map(of).flatten()
+    }
+
+    /// Those records, to be named otherwise.
+    pub fn records_mut(&mut self) -> impl Iterator<Item = &mut RecordId> {
+        fn of(shown: &mut PictureRef) -> [Option<&mut RecordId>; 2] {
+            [Some(&mut shown.id), shown.features.as_mut()]
+        }
+        self.pictures_mut().flat_map(of).flatten()
     }
 
     /// Whether everything of `other` is in this one: its turns came first, and what was being typed was said.
@@ -343,6 +362,19 @@ mod tests {
             bytes: vec![0, 1, 2],
         };
         assert!(Picture::decode("x", &picture.encode().unwrap()).unwrap() == picture);
+    }
+
+    #[test]
+    fn a_picture_of_which_nothing_was_made_is_written_without_a_word_for_it() {
+        let id = RecordId::from_bytes([0; 16]);
+        let shown = format!(r#"{{"id":"{id}","name":"b"}}"#);
+        let text = format!(
+            r#"{{"version":1,"content":{{"created_ms":1,"updated_ms":2,"turns":[],"draft":{{"text":"a","pictures":[{shown}]}}}}}}"#
+        );
+        let read: Conversation = decode("x", text.as_bytes()).unwrap();
+        assert_eq!(read.draft.pictures[0].features, None);
+        assert_eq!(encode(&read).unwrap().as_slice(), text.as_bytes());
+        assert_eq!(read.records().collect::<Vec<_>>(), [id]);
     }
 
     #[test]

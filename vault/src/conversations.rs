@@ -179,7 +179,7 @@ impl<R: Records, C: Cipher> Vault<R, C> {
             .iter()
             .map(|(id, picture)| Ok((*id, picture.encode()?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut named: Vec<RecordId> = conversation.pictures().map(|shown| shown.id).collect();
+        let mut named: Vec<RecordId> = conversation.records().collect();
         named.sort();
         named.dedup();
         self.commit(|index| {

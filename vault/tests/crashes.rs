@@ -44,6 +44,7 @@ const LIFE: [Deed; 11] = [
         asked.turns[0].pictures = vec![PictureRef {
             id: ids[1],
             name: "a".into(),
+            features: None,
         }];
         wait(save(vault, &ids[0], &asked, &[(ids[1], picture(1))])).is_ok()
     },

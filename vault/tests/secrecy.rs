@@ -28,6 +28,7 @@ fn marked(vault: &TestVault) -> (Conversation, Picture) {
     conversation.draft.pictures.push(PictureRef {
         id: vault.new_id().unwrap(),
         name: format!("{MARKER}.png"),
+        features: None,
     });
     let picture = Picture {
         media_type: "image/png".into(),
@@ -112,6 +113,7 @@ fn lengths_of_records_say_little() {
         conversation.draft.pictures.push(PictureRef {
             id: shown,
             name: String::new(),
+            features: None,
         });
         let picture = Picture {
             media_type: "image/png".into(),

@@ -11,6 +11,9 @@ use crate::kernels::{
 /// Most bytes of a cache in f32, unless the caller asks for it: what a small model needs for a long context.
 const MAX_F32_BYTES: u64 = 64 << 20;
 
+/// Rows that are overwritten at a time.
+const ERASED_ROWS: usize = 256;
+
 /// Keys and values of one layer: two rings [capacity, kv_heads * head_dim].
 #[derive(Debug)]
 pub struct LayerCache {
@@ -69,6 +72,32 @@ impl LayerCache {
         Some(cached_attention(q, keys, values, params, self.cache))
     }
 
+    /// Overwrites keys and values with zeros in the same buffers, as if tokens of nothing were stored at every position.
+    fn erase(&mut self, kv_heads: usize, head_dim: usize) {
+        let Some(mut rings) = self.rings.take() else {
+            return;
+        };
+        let device = rings.0.device();
+        let norms = Tensor::zeros([2 * head_dim], &device);
+        let angles = Tensor::zeros([self.capacity * head_dim], &device);
+        for position in (0..self.capacity).step_by(ERASED_ROWS) {
+            let head = HeadParams {
+                tokens: ERASED_ROWS.min(self.capacity - position),
+                heads: kv_heads,
+                kv_heads,
+                head_dim,
+                position,
+                capacity: self.capacity,
+                epsilon: 1.0,
+                cache: self.cache,
+            };
+            let nothing = Tensor::zeros([head.tokens, head.width()], &device);
+            let (_, keys, values) = prepare_heads(nothing, &norms, &angles, rings, head);
+            rings = (keys, values);
+        }
+        self.rings = Some(rings);
+    }
+
     /// [`attend`](Self::attend) for the one token that `state` places.
     ///
     /// qkv: [1, (heads + 2 kv_heads) * head_dim] -> [1, heads * head_dim]
@@ -91,6 +120,8 @@ impl LayerCache {
 #[derive(Debug)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
+    kv_heads: usize,
+    head_dim: usize,
     cache: CacheType,
     context_tokens: usize,
     chunk_tokens: usize,
@@ -117,6 +148,8 @@ impl KvCache {
             layers: (0..config.layers)
                 .map(|layer| LayerCache::new(shape(layer), width, cache, device))
                 .collect(),
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
             cache,
             context_tokens,
             chunk_tokens,
@@ -144,6 +177,13 @@ impl KvCache {
     /// How keys and values are kept.
     pub fn cache_type(&self) -> CacheType {
         self.cache
+    }
+
+    /// Overwrites all keys and values with zeros, where they are.
+    pub fn erase(&mut self) {
+        for layer in &mut self.layers {
+            layer.erase(self.kv_heads, self.head_dim);
+        }
     }
 
     /// The cache of one layer.
@@ -201,4 +241,49 @@ fn bytes(config: &TextConfig, context_tokens: usize, chunk_tokens: usize, cache:
     let rows: usize = (0..config.layers).map(rows).sum();
     let width = config.kv_heads * config.head_dim;
     8 * rows as u64 * cache.words(width) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::kernels::{ComputeDevice, DeviceChoice};
+
+    #[test]
+    fn an_erased_cache_holds_zeros() {
+        let (kv_heads, head_dim) = (2, 8);
+        for (choice, capacity, cache) in [
+            (DeviceChoice::Cpu, ERASED_ROWS + 3, CacheType::F32),
+            (DeviceChoice::Cpu, 3 * ERASED_ROWS, CacheType::F16),
+            (DeviceChoice::Gpu, ERASED_ROWS + 3, CacheType::F32),
+            (DeviceChoice::Gpu, 1, CacheType::F16),
+        ] {
+            let device = pollster::block_on(ComputeDevice::open(choice)).unwrap();
+            let shape = [capacity, cache.words(kv_heads * head_dim)];
+            let full = || {
+                let words = vec![0x3c00_3c00_i32; shape[0] * shape[1]];
+                Tensor::from_data(TensorData::new(words, shape), (device.burn(), DType::I32))
+            };
+            let mut layer = LayerCache {
+                rings: Some((full(), full())),
+                capacity,
+                window: 0,
+                cache,
+            };
+            layer.erase(kv_heads, head_dim);
+            let (keys, values) = layer.rings.unwrap();
+            for ring in [keys, values] {
+                assert_eq!(ring.dims(), shape);
+                let data = pollster::block_on(ring.into_data_async()).unwrap();
+                let words = data.try_to_vec::<i32>().unwrap();
+                assert!(
+                    words.iter().all(|word| *word == 0),
+                    "{choice:?}, {capacity}, {cache:?}"
+                );
+            }
+        }
+    }
 }

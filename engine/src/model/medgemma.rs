@@ -58,6 +58,11 @@ impl Vision {
         self.encoder.config()
     }
 
+    /// What identifies its weights, where that is known.
+    pub fn identity(&self) -> Option<[u8; 32]> {
+        self.source.identity()
+    }
+
     /// Begins with a picture. pixels: [3, image_size, image_size], normalised
     pub fn begin(&self, pixels: &[f32], trace: &mut Trace) -> Encoding {
         Encoding {

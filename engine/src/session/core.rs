@@ -1,14 +1,15 @@
 //! Model and cache together: runs tokens and pictures through the decoder, a bounded piece at a time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use burn::tensor::Tensor;
-use sha2::{Digest, Sha256};
+use burn::tensor::{Tensor, TensorData};
 
 use super::NamedTensor;
+use super::features::{self, FeatureKey};
 use super::pace::Pace;
 use crate::error::{Error, Result};
 use crate::image::{self, RgbImage};
@@ -95,6 +96,8 @@ pub struct Core {
     kept: Vec<Key>,
     /// Positions that were written since the cache was last filled from its beginning.
     written: usize,
+    /// What the image encoder made of the last prompt's pictures, or what was given for them.
+    features: BTreeMap<FeatureKey, Vec<f32>>,
     /// What an answer that was given up had begun to read.
     unread: Option<Reading>,
     state: StepState,
@@ -114,6 +117,7 @@ impl Core {
             pace: Pace::default(),
             kept: Vec::new(),
             written: 0,
+            features: BTreeMap::new(),
             unread: None,
             state: StepState::new(&device),
             rules: None,
@@ -193,13 +197,14 @@ impl Core {
     }
 
     /// What stands at each position of `tokens`: pictures by what they show, so that the same one is known again.
-    pub fn keys(&self, tokens: &[u32], segments: &[Segment], pictures: &[Pixels]) -> Vec<Key> {
+    ///
+    /// pictures: their [`features::digest`]s
+    pub fn keys(&self, tokens: &[u32], segments: &[Segment], pictures: &[[u8; 32]]) -> Vec<Key> {
         let mut keys: Vec<Key> = tokens.iter().map(|id| Key::from(*id)).collect();
         for segment in segments {
-            let Some(pixels) = segment.picture.and_then(|index| pictures.get(index)) else {
+            let Some(digest) = segment.picture.and_then(|index| pictures.get(index)) else {
                 continue;
             };
-            let digest = Sha256::digest(bytemuck::cast_slice::<f32, u8>(pixels));
             let mut first = [0; 8];
             first.copy_from_slice(&digest[..8]);
             // Above every token's id.
@@ -254,9 +259,32 @@ impl Core {
         Ok(hidden)
     }
 
-    /// Forgets what the cache holds.
+    /// Forgets what the cache holds, and what pictures became.
     pub fn forget(&mut self) {
+        self.features.clear();
         self.forget_from(0, 0);
+    }
+
+    /// Forgets what the cache holds and what pictures became, and overwrites it. What else was computed of it is given back to the device.
+    pub async fn erase(&mut self) -> Result<()> {
+        self.read_rest().await;
+        self.kept.fill(0);
+        self.kept = Vec::new();
+        for values in self.features.values_mut() {
+            values.fill(0.0);
+        }
+        self.features.clear();
+        self.written = 0;
+        // What is recorded keeps the last token's vectors, and the rules keep which tokens there were.
+        self.recording = (Scores::All, Recording::default());
+        self.rules = None;
+        self.state.set(0, 0);
+        self.cache.erase();
+        // Comes after all of that.
+        let last = Tensor::zeros([1, 1], self.device.burn());
+        self.settle(&last).await?;
+        self.device.free_unused();
+        Ok(())
     }
 
     /// The cache is about to be written from `start` to `end`.
@@ -290,6 +318,32 @@ impl Core {
             problem: "this model cannot see pictures".to_owned(),
             remedy: "add the model's mmproj file, or remove the picture".to_owned(),
         })
+    }
+
+    /// Forgets what became of all pictures but these.
+    pub fn keep_features(&mut self, of: &[FeatureKey]) {
+        self.features.retain(|key, _| of.contains(key));
+    }
+
+    /// Remembers what became of a picture: [image tokens, hidden], row by row.
+    pub fn know_features(&mut self, key: FeatureKey, values: Vec<f32>) {
+        self.features.insert(key, values);
+    }
+
+    /// What became of a picture, if that is known: [image tokens, hidden], row by row.
+    pub fn known_features(&self, key: &FeatureKey) -> Option<&[f32]> {
+        self.features.get(key).map(Vec::as_slice)
+    }
+
+    /// The same on the device: [image tokens, hidden]
+    pub fn known_picture(&self, key: &FeatureKey) -> Option<Tensor<2>> {
+        let values = self.features.get(key)?.clone();
+        let hidden = self.model.decoder().config().hidden_size;
+        let shape = [values.len() / hidden, hidden];
+        Some(Tensor::from_data(
+            TensorData::new(values, shape),
+            self.device.burn(),
+        ))
     }
 
     /// pixels -> [image tokens, hidden]
@@ -369,7 +423,8 @@ impl Core {
         self.check_room(tokens.len())?;
         let mut logits = Vec::new();
         let segments = self.segments(tokens, pictures.len())?;
-        let keys = self.keys(tokens, &segments, &pictures);
+        let digests: Vec<_> = pictures.iter().map(features::digest).collect();
+        let keys = self.keys(tokens, &segments, &digests);
         for segment in segments {
             let features = match segment.picture.and_then(|index| pictures.get(index)) {
                 Some(pixels) => Some(self.encode(pixels, trace)?),

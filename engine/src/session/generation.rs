@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::core::{Core, Key, Pixels, Reading, Scores, Segment};
 use super::drafts::Drafts;
+use super::features::{self, FeatureKey};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
 use crate::error::{Error, Result};
 use crate::kernels::{CandidateParams, DeviceKind, Traffic};
-use crate::model::{Encoding, Trace};
+use crate::model::{Encoding, Trace, Vision};
 use crate::ports::Clock;
 use crate::sampler::{Candidate, Sampler, SamplerOptions};
 use crate::tokenizer::{Decoder, Tokenizer};
@@ -147,6 +148,8 @@ pub struct Generation<'e> {
     keys: Vec<Key>,
     reused_tokens: usize,
     pictures: Vec<Pixels>,
+    /// By picture; empty where nothing identifies the encoder.
+    feature_keys: Vec<FeatureKey>,
     encoding: Option<Encoding>,
     features: Option<Tensor<2>>,
     segments: std::vec::IntoIter<Segment>,
@@ -187,7 +190,14 @@ impl<'e> Generation<'e> {
         }
         core.check_room(begin.prompt.len() + 1)?;
         let mut segments = core.segments(&begin.prompt, begin.pictures.len())?;
-        let keys = core.keys(&begin.prompt, &segments, &begin.pictures);
+        let digests: Vec<_> = begin.pictures.iter().map(features::digest).collect();
+        let keys = core.keys(&begin.prompt, &segments, &digests);
+        let encoder = core.model().vision().and_then(Vision::identity);
+        let feature_keys = encoder.map_or_else(Vec::new, |encoder| {
+            let key = |picture| features::key(&encoder, picture);
+            digests.iter().map(key).collect()
+        });
+        core.keep_features(&feature_keys);
         let reused_tokens = core.reusable(&keys, &segments);
         segments.retain_mut(|segment| {
             segment.range.start = segment.range.start.max(reused_tokens);
@@ -219,6 +229,7 @@ impl<'e> Generation<'e> {
             keys,
             reused_tokens,
             pictures: begin.pictures,
+            feature_keys,
             encoding: None,
             features: None,
             segments: segments.into_iter(),
@@ -238,6 +249,36 @@ impl<'e> Generation<'e> {
             started_ms: clock.now_ms(),
             decode_started_ms: None,
         })
+    }
+
+    /// Gives what [`features`](Self::features) gave for the picture `index` before, so that it is not encoded again. To be
+    /// called before the first step.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for what is not this model's features of this picture: it is encoded then.
+    pub fn give_features(&mut self, index: usize, features: &[u8]) -> Result<()> {
+        let Some(key) = self.feature_keys.get(index) else {
+            return Err(Error::Request {
+                problem: format!(
+                    "nothing says which encoder picture {index} is for, if there is one"
+                ),
+                remedy: "leave its features out".to_owned(),
+            });
+        };
+        let image_tokens = self.core.vision()?.config().image_tokens();
+        let count = image_tokens * self.core.model().decoder().config().hidden_size;
+        let values = features::decode(key, count, features)?;
+        self.core.know_features(*key, values);
+        Ok(())
+    }
+
+    /// What the image encoder made of the picture `index`: bytes to keep for [`give_features`](Self::give_features). `None`
+    /// until [`Event::ImageEncoded`] has told of it, unless the prompt before showed it too or they were given; and where
+    /// nothing identifies the encoder.
+    pub fn features(&self, index: usize) -> Option<Vec<u8>> {
+        let key = self.feature_keys.get(index)?;
+        let values = self.core.known_features(key)?;
+        Some(features::encode(key, values))
     }
 
     /// Does the next piece of work; `None` when the answer has ended.
@@ -311,8 +352,12 @@ impl<'e> Generation<'e> {
         if let Some(index) = segment.picture
             && self.features.is_none()
         {
-            self.pending = Some(segment);
-            return self.encode(index).await;
+            let key = self.feature_keys.get(index);
+            self.features = key.and_then(|key| self.core.known_picture(key));
+            if self.features.is_none() {
+                self.pending = Some(segment);
+                return self.encode(index).await;
+            }
         }
         let features = self.features.take();
         let part = self.core.first_part(&segment);
@@ -359,8 +404,15 @@ impl<'e> Generation<'e> {
             });
         }
         let features = vision.finish(encoding, &mut Trace::off());
-        self.core.settle(&features).await?;
+        match self.feature_keys.get(index) {
+            Some(key) => {
+                let values = self.core.read(features.clone()).await?;
+                self.core.know_features(*key, values);
+            }
+            None => self.core.settle(&features).await?,
+        }
         // What the encoder needed is more than anything after it does.
+        self.stats.pictures_encoded += 1;
         self.stats.saw_memory(self.core.device());
         self.core.device().free_unused();
         self.features = Some(features);

@@ -6,6 +6,7 @@
 mod bench;
 mod core;
 mod drafts;
+mod features;
 mod generation;
 mod noise;
 mod pace;
@@ -226,6 +227,14 @@ impl Engine {
     /// Forgets what was computed of earlier prompts, which the next one would otherwise go on from where they begin alike.
     pub fn forget(&mut self) {
         self.core.forget();
+    }
+
+    /// Forgets what was computed of earlier prompts, and overwrites it with zeros, so that the device does not hold it any more.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn erase(&mut self) -> Result<()> {
+        self.core.erase().await
     }
 
     /// Begins an answer. The pictures belong to the conversation's image parts, in order.

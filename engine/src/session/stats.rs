@@ -28,6 +28,8 @@ pub struct Stats {
     pub context_tokens: usize,
     /// Answers finished.
     pub answers: u64,
+    /// Pictures that went through the image encoder.
+    pub pictures_encoded: u64,
     /// Tokens of all prompts.
     pub prompt_tokens: u64,
     /// Tokens of all answers.
@@ -62,6 +64,7 @@ impl Stats {
             cache: cache.cache_type(),
             context_tokens: cache.context_tokens(),
             answers: 0,
+            pictures_encoded: 0,
             prompt_tokens: 0,
             completion_tokens: 0,
             prefill_tok_s: 0.0,

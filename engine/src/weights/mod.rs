@@ -49,6 +49,11 @@ pub trait WeightSource {
     /// The tensor called `name`.
     fn tensor(&self, name: &str) -> Option<&TensorInfo>;
 
+    /// What is the same only where every byte is: a hash. `None` where nothing says so without reading all of them.
+    fn identity(&self) -> Option<[u8; 32]> {
+        None
+    }
+
     /// Fills `buf` with bytes `offset..offset + buf.len()` of a part of `tensor`, in the layout that [`Part`] defines.
     ///
     /// `tensor` is found by its name; its shape may be another one of as many elements. `offset` and the length of `buf`

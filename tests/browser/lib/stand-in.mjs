@@ -63,7 +63,9 @@ function installStandIn(settings) {
         case "generate":
           return this.#write(reply);
         case "stats":
-          return reply({ event: "stats", stats: {} });
+          return reply({ event: "stats", stats: { pictures_encoded: 0 } });
+        case "forget":
+          return reply({ event: "done" });
         case "cancel":
           standIn.release();
           return reply({ event: "done" });

@@ -5,7 +5,7 @@ import { mkdir, readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { newProfile, openBrowser } from "../lib/browser.mjs";
-import { ask, openReady, part, ready, send } from "../lib/page.mjs";
+import { ask, generate, openReady, part, ready, send } from "../lib/page.mjs";
 import { OUTPUT, PICTURES, QUESTIONS } from "../lib/settings.mjs";
 import { startServer } from "../lib/server.mjs";
 
@@ -245,6 +245,24 @@ test("a wrong passphrase opens nothing, the right one everything", async () => {
   assert.equal(await part(page, "prompt").inputValue(), `draft ${MARKER}`);
 });
 
+/** Shows the model a picture -> how many it has encoded so far: one that it remembers it does not encode. */
+async function pictureShown() {
+  const pictures = [await readFile(PICTURES.opacity.file)];
+  await generate(stage.page, { text: QUESTIONS.picture, pictures, maxTokens: 3 });
+  return stage.page.evaluate(async () => (await window.outpost.stats()).pictures_encoded);
+}
+
+test("when the page is locked, the model forgets what it has read", async () => {
+  const { page } = stage;
+  const before = await pictureShown();
+  assert.equal(await pictureShown(), before, "what it has just read it does not read again");
+  await button("Lock now").click();
+  await part(page, "locked").waitFor();
+  assert.equal(await pictureShown(), before + 1);
+  await unlock(PASSPHRASE);
+  await page.locator(".shown img").waitFor();
+});
+
 test("a locked conversation is nowhere in the profile's files in the clear", async () => {
   // The same search finds words that are stored as they are.
   await stage.page.evaluate(
@@ -424,13 +442,15 @@ test("all that is stored is read when a person asks, and what is not as it was s
   await closeDialog();
 });
 
-test("a wipe leaves no record behind", async () => {
+test("a wipe leaves no record behind, and nothing in the model", async () => {
   const { page } = stage;
+  const before = await pictureShown();
   await openPrivacy();
   await part(page, "wipe-all").click();
   await part(page, "wipe-all").click();
   await page.getByText("All conversations are wiped.").waitFor();
   await closeDialog();
+  assert.equal(await pictureShown(), before + 1);
   const left = await page.evaluate(
     () =>
       new Promise((resolve, reject) => {

@@ -176,6 +176,35 @@ test("a passphrase that is set in one tab locks the others, and a change of it t
     assert.equal(await problem(two), "");
   }));
 
+test("what is locked, wiped or deleted in a tab, the model of every tab that shows it forgets", () =>
+  tabs(async (open) => {
+    const asked = (page) => page.evaluate(() => window.standIn.asked.filter(({ request }) => request.do === "forget").length);
+    const one = await open();
+    await ask(one, "a secret");
+    await stored(one);
+    const two = await open();
+    await shown(two, "a secret");
+    assert.deepEqual([await asked(one), await asked(two)], [0, 0]);
+    await setPassphrase(one);
+    await locked(two);
+    assert.deepEqual([await asked(one), await asked(two)], [0, 1]);
+    await button(one, "Lock now").click();
+    await locked(one);
+    assert.deepEqual([await asked(one), await asked(two)], [1, 1]);
+    await unlock(one);
+    await ask(one, "another secret");
+    await button(one, "Conversations").click();
+    await button(one, "Delete").first().click();
+    await button(one, "Delete now").click();
+    await stored(one);
+    assert.equal(await asked(one), 2);
+    await button(one, "Close").click();
+    await unlock(two);
+    await wipe(one);
+    await stored(two);
+    assert.deepEqual([await asked(one), await asked(two)], [3, 2]);
+  }));
+
 test("a fresh tab beside one that sets a passphrase is locked, and what it shows is stored once it is opened", () =>
   tabs(async (open) => {
     const [one, two] = [await open(), await open()];

@@ -282,6 +282,7 @@ pub fn stored_with_picture(vault: &TestVault, text: &str, updated_ms: u64) -> (R
     conversation.turns[0].pictures.push(PictureRef {
         id: shown,
         name: "x-ray.png".into(),
+        features: None,
     });
     wait(save(vault, &id, &conversation, &[(shown, picture(7))])).unwrap();
     (id, shown)

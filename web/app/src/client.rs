@@ -11,7 +11,7 @@ use std::rc::Rc;
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use gloo::timers::callback::{Interval, Timeout};
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use outpost_protocol::{
     ATTACHMENTS, Call, CallId, DeviceChoice, Event, ModelState, Reply, Request, ShownTokens, TEXT,
     decode, encode,
@@ -69,6 +69,15 @@ struct Question {
     request: Request,
     attachments: Array,
     answer: ShownTokens,
+}
+
+impl Question {
+    /// Has another Worker be told what a picture became, instead of encoding it again.
+    fn add_features(&mut self, picture: u32, features: &[u8]) {
+        self.request
+            .add_features(picture, self.attachments.length());
+        self.attachments.push(&Uint8Array::from(features));
+    }
 }
 
 /// Which model is loaded, and how.
@@ -162,6 +171,14 @@ impl Client {
     /// What was loaded last, by whoever asked for it.
     pub fn loaded(&self) -> Option<Load> {
         self.0.loaded.borrow().clone()
+    }
+
+    /// Has the engine forget what it has read, once it is through with what it does. Where it does not run, there is nothing
+    /// to forget.
+    pub fn forget(&self) {
+        if self.0.worker.borrow().is_some() {
+            let _done = self.call(Request::Forget, &Array::new());
+        }
     }
 
     /// Sends a request without attachments and waits for its final event.
@@ -269,8 +286,13 @@ impl Client {
         match text.as_deref().map(decode::<Reply>) {
             Some(Ok(Reply {
                 id: Some(id),
-                event,
-            })) => self.deliver(id, event),
+                mut event,
+            })) => {
+                if let Event::PictureEncoded { features, .. } = &mut event {
+                    *features = attached_bytes(data);
+                }
+                self.deliver(id, event);
+            }
             Some(Ok(Reply {
                 id: None,
                 event: Event::Failed { message, .. },
@@ -319,10 +341,13 @@ impl Client {
     /// What of an event its caller has not seen before.
     fn shown(&self, id: CallId, event: Event) -> Vec<Event> {
         let mut calls = self.0.calls.borrow_mut();
-        match calls.get_mut(&id).and_then(|call| call.question.as_mut()) {
-            Some(question) => question.answer.to_show(event),
-            None => vec![event],
+        let Some(question) = calls.get_mut(&id).and_then(|call| call.question.as_mut()) else {
+            return vec![event];
+        };
+        if let Event::PictureEncoded { picture, features } = &event {
+            question.add_features(*picture, features);
         }
+        question.answer.to_show(event)
     }
 
     /// The Worker died. It starts again once by itself, and goes on with the answer; the second time its calls fail.
@@ -468,6 +493,14 @@ impl Answers {
     pub fn cancel(&self) {
         self.client.cancel(self.id);
     }
+}
+
+/// The bytes beside a message; none where there are none.
+fn attached_bytes(data: &JsValue) -> Vec<u8> {
+    let attachments = Reflect::get(data, &ATTACHMENTS.into()).ok();
+    let attachments: Option<Array> = attachments.and_then(|list| list.dyn_into().ok());
+    let bytes: Option<Uint8Array> = attachments.and_then(|list| list.get(0).dyn_into().ok());
+    bytes.map_or_else(Vec::new, |bytes| bytes.to_vec())
 }
 
 fn not_asked(error: &JsValue) -> Event {

@@ -17,7 +17,7 @@ use web_sys::Blob;
 
 use self::cipher::WebCrypto;
 use self::records::IndexedDb;
-use crate::state::Current;
+use crate::state::{Current, KnownFeatures};
 
 /// The page's vault; every handle is the same one.
 pub type PageVault = Rc<Vault<IndexedDb, WebCrypto>>;
@@ -28,6 +28,15 @@ fn vault() -> Option<PageVault> {
     Some(Rc::new(Vault::new(IndexedDb::default(), cipher)))
 }
 
+/// What a record beside a conversation holds.
+#[derive(Clone)]
+pub enum Content {
+    /// A picture's file.
+    File(Blob),
+    /// What the image encoder made of a picture.
+    Features(KnownFeatures),
+}
+
 /// What is on the page at one moment, on its way to the vault.
 #[derive(Clone)]
 pub struct Snapshot {
@@ -35,8 +44,8 @@ pub struct Snapshot {
     pub current: Current,
     /// What it says.
     pub conversation: Conversation,
-    /// Its pictures, each with its record.
-    pub pictures: Vec<(RecordId, Blob)>,
+    /// Its pictures and what was made of them, each with its record.
+    pub pictures: Vec<(RecordId, Content)>,
     /// The vault that was there when it was taken; it goes into no other one.
     pub of: Option<RecordId>,
 }
@@ -57,9 +66,9 @@ impl Snapshot {
             renamed.insert(*record, fresh);
             *record = fresh;
         }
-        for shown in self.conversation.pictures_mut() {
-            if let Some(fresh) = renamed.get(&shown.id) {
-                shown.id = *fresh;
+        for record in self.conversation.records_mut() {
+            if let Some(fresh) = renamed.get(record) {
+                *record = *fresh;
             }
         }
         Ok(())
@@ -79,7 +88,8 @@ pub struct Keeper {
     pub vault: Option<PageVault>,
     /// Which vault it was when it was open last; `None` where there was none.
     pub of: Cell<Option<RecordId>>,
-    /// The record of each picture on the page, stored or not yet: by conversation, then by the page's number.
+    /// The record of each picture on the page and of what was made of it, stored or not yet: by conversation, then by the
+    /// page's number.
     pictures: RefCell<HashMap<(RecordId, u32), RecordId>>,
     known: RefCell<HashMap<RecordId, Known>>,
     /// Pictures whose files are gone.
@@ -302,12 +312,12 @@ impl Keeper {
         self.page.get()
     }
 
-    /// Remembers how an answer is stopped, for who locks the page without a handle to the Worker.
+    /// Remembers how an answer is stopped and what was read forgotten, for who locks the page without a handle to the Worker.
     pub fn know_stop(&self, stop: impl Fn() + 'static) {
         *self.stop.borrow_mut() = Some(Box::new(stop));
     }
 
-    /// Stops what is being answered.
+    /// Stops what is being answered, and has the engine forget.
     pub fn stop(&self) {
         if let Some(stop) = &*self.stop.borrow() {
             stop();

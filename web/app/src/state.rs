@@ -1,6 +1,8 @@
 //! What the page knows, as signals. Changed only by `actions`; shown by `ui`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use leptos::prelude::*;
@@ -9,6 +11,7 @@ use outpost_protocol::{
     Unit,
 };
 use outpost_vault::{RecordId, Summary};
+use zeroize::Zeroizing;
 
 use crate::keep::Keeper;
 
@@ -23,6 +26,40 @@ pub struct Picture {
     pub name: String,
     /// A `blob:` address that shows it.
     pub url: String,
+    /// What the image encoder made of it.
+    pub features: Features,
+}
+
+/// What the image encoder has made of a picture, if it has. Every copy of the picture has the same.
+#[derive(Clone, Default)]
+pub struct Features(Rc<RefCell<Option<KnownFeatures>>>);
+
+/// What an image encoder has made of a picture.
+#[derive(Clone)]
+pub struct KnownFeatures {
+    /// Tells them apart, among pictures too.
+    pub id: u32,
+    /// The engine's bytes, overwritten when the last copy goes.
+    pub bytes: Rc<Zeroizing<Vec<u8>>>,
+}
+
+impl Features {
+    /// What is known.
+    pub fn get(&self) -> Option<KnownFeatures> {
+        self.0.borrow().clone()
+    }
+
+    /// Puts these in the place of what was known. id: as pictures have
+    pub fn set(&self, id: u32, bytes: Vec<u8>) {
+        let bytes = Rc::new(Zeroizing::new(bytes));
+        *self.0.borrow_mut() = Some(KnownFeatures { id, bytes });
+    }
+}
+
+impl fmt::Debug for Features {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Features")
+    }
 }
 
 /// A question with its answer.

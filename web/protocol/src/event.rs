@@ -61,6 +61,14 @@ pub enum Event {
         /// Whether it belongs to the model's reasoning instead of its answer.
         thought: bool,
     },
+    /// A picture has gone through the image encoder, and what came out was not among what the page gave.
+    PictureEncoded {
+        /// Which one of the conversation, counted from 0.
+        picture: u32,
+        /// What came out, for [`crate::Part::Image`] of a later request. Travels beside the message.
+        #[serde(skip)]
+        features: Vec<u8>,
+    },
     /// The answer begins anew: what was written of it holds no more, and is written again.
     Restarted,
     /// The answer is complete, or was stopped. Final.
@@ -115,7 +123,11 @@ impl Event {
     pub fn is_final(&self) -> bool {
         !matches!(
             self,
-            Self::State { .. } | Self::Progress { .. } | Self::Token { .. } | Self::Restarted
+            Self::State { .. }
+                | Self::Progress { .. }
+                | Self::PictureEncoded { .. }
+                | Self::Token { .. }
+                | Self::Restarted
         )
     }
 

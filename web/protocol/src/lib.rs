@@ -2,7 +2,7 @@
 //!
 //! A page sends a [`Call`]; the Worker answers with any number of [`Reply`]s that carry the call's id, the last of which
 //! is final ([`Event::is_final`]). Both travel by `postMessage` as JSON in the field [`TEXT`]; what has no place in JSON
-//! (`File` and `Blob` objects) travels beside it by structured clone in the field [`ATTACHMENTS`], an array.
+//! (`File` and `Blob` objects, bytes) travels beside it by structured clone in the field [`ATTACHMENTS`], an array.
 //!
 //! Invariant: nothing here knows the engine, a browser or a file format.
 
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The field of a posted message that holds the JSON text.
 pub const TEXT: &str = "text";
-/// The field of a posted message that holds the array of `File` or `Blob` objects.
+/// The field of a posted message that holds the array of `File`, `Blob` or `Uint8Array` objects.
 pub const ATTACHMENTS: &str = "attachments";
 /// Id of the model that ships with the application.
 pub const DEMO_MODEL: &str = "demo";
@@ -114,7 +114,10 @@ mod tests {
             messages: vec![Message {
                 role: Role::User,
                 parts: vec![
-                    Part::Image { attachment: 0 },
+                    Part::Image {
+                        attachment: 0,
+                        features: Some(1),
+                    },
                     Part::Text {
                         text: "what? \u{1F4A1}\n\"x\"".into(),
                     },
@@ -156,6 +159,7 @@ mod tests {
                 model: DEMO_MODEL.into(),
             },
             Request::Stats,
+            Request::Forget,
         ] {
             round_trip(&Call { id: 9, request });
         }
@@ -209,6 +213,10 @@ mod tests {
                 done: 1,
                 total: 2,
                 unit: Unit::Tokens,
+            },
+            Event::PictureEncoded {
+                picture: 1,
+                features: Vec::new(),
             },
             Event::Token {
                 token: 5,
@@ -285,6 +293,43 @@ mod tests {
             take_over: false,
         };
         assert_eq!(decode::<Call>(text).unwrap().request, request);
+    }
+
+    #[test]
+    fn features_are_given_to_the_picture_that_they_are_of() {
+        let image = |attachment, features| Part::Image {
+            attachment,
+            features,
+        };
+        let asked = |first: &[Part], second: &[Part]| Request::Generate {
+            messages: [first, second]
+                .map(|parts| Message {
+                    role: Role::User,
+                    parts: parts.to_vec(),
+                })
+                .to_vec(),
+            max_tokens: 1,
+            sampling: Sampling::default(),
+        };
+        let text = Part::Text { text: "and".into() };
+        let mut request = asked(
+            &[image(0, None), text.clone()],
+            &[text.clone(), image(1, None), image(2, None)],
+        );
+        request.add_features(1, 3);
+        request.add_features(9, 4);
+        let expected = asked(
+            &[image(0, None), text.clone()],
+            &[text, image(1, Some(3)), image(2, None)],
+        );
+        assert_eq!(request, expected);
+    }
+
+    #[test]
+    fn a_picture_without_features_needs_no_word_for_that() {
+        let text = r#"{"image":{"attachment":2}}"#;
+        let part: Part = decode(text).unwrap();
+        assert_eq!(encode(&part).unwrap(), text);
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub struct Stats {
     pub prefill_tok_s: Option<f64>,
     /// Tokens a second while writing the last answer.
     pub decode_tok_s: Option<f64>,
+    /// Pictures that went through the image encoder since the model was loaded.
+    pub pictures_encoded: Option<u64>,
     /// Bytes of weights on the device.
     pub weight_bytes: Option<u64>,
     /// Weight bytes that the device reads for each token.

@@ -89,6 +89,8 @@ pub enum Request {
     },
     /// Counters of the last answer. Ends with `Stats`.
     Stats,
+    /// Forget what was read of conversations, and overwrite it. Ends with `Done`.
+    Forget,
 }
 
 /// Where to compute.
@@ -157,7 +159,29 @@ pub enum Part {
     Image {
         /// Which attachment, counted from 0.
         attachment: u32,
+        /// Which attachment has what [`crate::Event::PictureEncoded`] brought for it earlier, if any. What is not of this
+        /// picture and this model is left aside.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        features: Option<u32>,
     },
+}
+
+impl Request {
+    /// Says of a [`Request::Generate`] that the attachment `features` belongs to its picture `picture`, counted over the
+    /// whole conversation.
+    pub fn add_features(&mut self, picture: u32, features: u32) {
+        let Self::Generate { messages, .. } = self else {
+            return;
+        };
+        let parts = messages.iter_mut().flat_map(|message| &mut message.parts);
+        let mut pictures = parts.filter_map(|part| match part {
+            Part::Image { features, .. } => Some(features),
+            Part::Text { .. } => None,
+        });
+        if let Some(known) = pictures.nth(picture as usize) {
+            *known = Some(features);
+        }
+    }
 }
 
 /// How the next token is picked.

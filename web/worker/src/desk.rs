@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use outpost_protocol::{
     ATTACHMENTS, Call, CallId, Event, ModelState, Reply, Request, Stage, TEXT, Unit, decode, encode,
 };
@@ -202,11 +202,18 @@ impl Progress for LoadProgress<'_> {
 
 fn post(reply: &Reply) {
     let message = Object::new();
+    let (attachments, handed_over) = (Array::new(), Array::new());
+    if let Event::PictureEncoded { features, .. } = &reply.event {
+        let features = Uint8Array::from(features.as_slice());
+        handed_over.push(&features.buffer());
+        attachments.push(&features);
+    }
     let sent = encode(reply)
         .map_err(|problem| JsValue::from(&problem))
         .and_then(|text| {
             Reflect::set(&message, &TEXT.into(), &text.into())?;
-            scope().post_message(&message)
+            Reflect::set(&message, &ATTACHMENTS.into(), &attachments)?;
+            scope().post_message_with_transfer(&message, &handed_over)
         });
     if let Err(error) = sent {
         log::error!("the page cannot be told: {error:?}");

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use outpost_engine::chat::{Conversation, Message, Part, Role};
 use outpost_engine::image::{self, RgbImage};
 use outpost_engine::kernels::DeviceChoice;
 use outpost_engine::ports::{Clock, Helpers};
 use outpost_engine::sampler::SamplerOptions;
-use outpost_engine::session::{self, Engine, EngineOptions};
+use outpost_engine::session::{self, Engine, EngineOptions, Generation};
 use outpost_engine::tokenizer::Tokenizer;
 use outpost_engine::weights::WeightSource;
 use outpost_engine::weights::shards::{Role as FileRole, ShardSet};
@@ -140,6 +140,12 @@ impl Host {
                 file: install::export(&Models::open().await?, &model).await?,
             }),
             Request::Delete { model } => self.delete(task, &model).await,
+            Request::Forget => {
+                if let Some(loaded) = &mut self.loaded {
+                    loaded.engine.erase().await?;
+                }
+                Ok(Event::Done)
+            }
             Request::Stats => Ok(Event::Stats {
                 stats: self.stats(),
             }),
@@ -265,6 +271,17 @@ impl Host {
         let clock = BrowserClock;
         let mut generation = engine.start(&request, &pictures, &clock)?;
         drop(pictures);
+        for (index, shown) in shown.iter().enumerate() {
+            let kept = kept_features(shown, attachments);
+            let taken = kept.map(|kept| generation.give_features(index, &kept));
+            if let Some(Err(error)) = &taken {
+                log::warn!("picture {index}: {error}");
+            }
+            // What is known from the conversation before, and the page does not have.
+            if !matches!(taken, Some(Ok(()))) {
+                bring_features(task, &generation, index);
+            }
+        }
         loop {
             if task.check().await.is_err() {
                 generation.cancel();
@@ -283,6 +300,7 @@ impl Host {
                     task.progress(Stage::Picture, done, count * layers, Unit::Layers);
                 }
                 session::Event::ImageEncoded { index } => {
+                    bring_features(task, &generation, index);
                     task.progress(Stage::Picture, index as u64 + 1, count, Unit::Pictures);
                 }
                 session::Event::Prefill {
@@ -386,8 +404,14 @@ async fn helpers_for(choice: DeviceChoice, asked: Option<u32>) -> Option<Rc<dyn 
     Some(Rc::new(helpers))
 }
 
-/// The engine's form of a conversation, and the attachments that it shows, in order.
-fn conversation(messages: Vec<protocol::Message>) -> Result<(Conversation, Vec<u32>)> {
+/// The attachments of a picture.
+struct Shown {
+    picture: u32,
+    features: Option<u32>,
+}
+
+/// The engine's form of a conversation, and the pictures that it shows, in order.
+fn conversation(messages: Vec<protocol::Message>) -> Result<(Conversation, Vec<Shown>)> {
     let mut conversation = Conversation::default();
     let mut shown = Vec::new();
     for (index, message) in messages.into_iter().enumerate() {
@@ -395,8 +419,11 @@ fn conversation(messages: Vec<protocol::Message>) -> Result<(Conversation, Vec<u
         for part in message.parts {
             match part {
                 protocol::Part::Text { text } => parts.push(Part::Text(text)),
-                protocol::Part::Image { attachment } => {
-                    shown.push(attachment);
+                protocol::Part::Image {
+                    attachment: picture,
+                    features,
+                } => {
+                    shown.push(Shown { picture, features });
                     parts.push(Part::Image);
                 }
             }
@@ -429,10 +456,10 @@ fn words(parts: Vec<Part>) -> String {
     parts.into_iter().filter_map(text).collect()
 }
 
-fn decode(shown: &[u32], attachments: &Array) -> Result<Vec<RgbImage>> {
-    let picture = |index: &u32| {
+fn decode(shown: &[Shown], attachments: &Array) -> Result<Vec<RgbImage>> {
+    let picture = |shown: &Shown| {
         let blob: Blob = attachments
-            .get(*index)
+            .get(shown.picture)
             .dyn_into()
             .map_err(|_| Problem::new("A picture is missing.", "Attach it again."))?;
         Ok(image::decode(&sources::read_whole(
@@ -441,6 +468,20 @@ fn decode(shown: &[u32], attachments: &Array) -> Result<Vec<RgbImage>> {
         )?)?)
     };
     shown.iter().map(picture).collect()
+}
+
+/// What the image encoder made of a picture, as the page has kept it.
+fn kept_features(shown: &Shown, attachments: &Array) -> Option<Vec<u8>> {
+    let bytes: Uint8Array = attachments.get(shown.features?).dyn_into().ok()?;
+    Some(bytes.to_vec())
+}
+
+/// Tells the page what the image encoder made of a picture, if that is known.
+fn bring_features(task: &Task, generation: &Generation<'_>, index: usize) {
+    if let Some(features) = generation.features(index) {
+        let picture = index as u32;
+        task.send(Event::PictureEncoded { picture, features });
+    }
 }
 
 fn sampler(sampling: &protocol::Sampling) -> SamplerOptions {

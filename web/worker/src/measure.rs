@@ -19,6 +19,7 @@ pub fn stats(engine: &Engine, load_ms: f64) -> protocol::Stats {
         load_ms: Some(load_ms),
         prefill_tok_s: measured(stats.prefill_tok_s),
         decode_tok_s: measured(stats.decode_tok_s),
+        pictures_encoded: Some(stats.pictures_encoded),
         weight_bytes: Some(stats.weight_bytes),
         bytes_read_per_token: measured(stats.bytes_read_per_token as f64),
         dispatches_per_token: measured(stats.dispatches_per_token as f64),

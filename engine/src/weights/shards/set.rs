@@ -1,5 +1,7 @@
 //! Reads tensors from shards.
 
+use sha2::{Digest, Sha256};
+
 use super::super::header::HeaderReader;
 use super::super::metadata::Metadata;
 use super::super::table::TensorTable;
@@ -16,6 +18,7 @@ pub struct ShardSet<S> {
     stream: Stream<S>,
     metadata: Metadata,
     table: TensorTable,
+    identity: Option<[u8; 32]>,
     /// Where the parts of each tensor of `table` begin in the stream, in the order of its parts.
     offsets: Vec<Vec<u64>>,
 }
@@ -67,7 +70,10 @@ impl<S: ByteSource> ShardSet<S> {
             .tensors
             .iter()
             .map(|tensor| tensor.parts.iter().map(|part| part.offset).collect());
+        // The manifest has the hash of every shard, and where in them each tensor lies.
+        let written = serde_json::to_vec(file).ok();
         Ok(Self {
+            identity: written.map(|text| Sha256::digest(text).into()),
             metadata,
             table: TensorTable::new(tensors, FORMAT)?,
             offsets: offsets.collect(),
@@ -87,6 +93,10 @@ impl<S: ByteSource> WeightSource for ShardSet<S> {
 
     fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.table.get(name)
+    }
+
+    fn identity(&self) -> Option<[u8; 32]> {
+        self.identity
     }
 
     fn read_part(

@@ -2,16 +2,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use outpost_protocol::{
     Event, FinishReason, Message, ModelState, Part, Request, Role, Sampling, Stage,
 };
+use wasm_bindgen::JsValue;
 
-use super::{keeping, models, set_draft};
+use super::{keeping, models, pictures, set_draft};
 use crate::client::Client;
-use crate::state::{App, Aside, Reading, Turn, TurnStatus};
+use crate::state::{App, Aside, Picture, Reading, Turn, TurnStatus};
 
 /// Longest answer, in tokens.
 const MAX_TOKENS: u32 = 1024;
@@ -82,7 +83,7 @@ pub fn begin_waiting(app: App, client: &Client) {
 }
 
 async fn answer(app: App, client: &Client, turn: &Turn) {
-    let (messages, attachments) = app.turns.with_untracked(|turns| conversation(turns));
+    let (messages, attachments, shown) = app.turns.with_untracked(|turns| conversation(turns));
     let sampling = Sampling::default();
     let mut answers = client.call(
         Request::Generate {
@@ -95,7 +96,7 @@ async fn answer(app: App, client: &Client, turn: &Turn) {
     let call = answers.id();
     app.answering_call.set(Some(call));
     while let Some(event) = answers.next().await {
-        receive(app, turn, event);
+        receive(app, turn, &shown, event);
     }
     // Another conversation may be answered by now.
     if app.answering_call.get_untracked() == Some(call) {
@@ -106,7 +107,7 @@ async fn answer(app: App, client: &Client, turn: &Turn) {
     }
 }
 
-fn receive(app: App, turn: &Turn, event: Event) {
+fn receive(app: App, turn: &Turn, shown: &[Picture], event: Event) {
     // A conversation that has left the page takes nothing more.
     if app.turn(turn.id).is_none() {
         return;
@@ -120,6 +121,12 @@ fn receive(app: App, turn: &Turn, event: Event) {
         } => {
             turn.status
                 .set(TurnStatus::Reading(Some(Reading { stage, done, total })));
+        }
+        Event::PictureEncoded { picture, features } => {
+            if let Some(picture) = shown.get(picture as usize) {
+                picture.features.set(pictures::next_id(), features);
+                keeping::store_now(app);
+            }
         }
         Event::Token { text, thought, .. } => {
             if turn.status.get_untracked() != TurnStatus::Writing {
@@ -252,10 +259,12 @@ pub fn bring_back(app: App) {
     spawn_local(keeping::take_in(app, together, typed));
 }
 
-/// The conversation as messages, and its pictures. A question whose answer is missing is left out, since turns alternate.
-fn conversation(turns: &[Turn]) -> (Vec<Message>, Array) {
+/// The conversation as messages, its attachments, and its pictures in order. A question whose answer is missing is left out, since turns alternate.
+fn conversation(turns: &[Turn]) -> (Vec<Message>, Array, Vec<Picture>) {
     let mut messages = Vec::new();
     let attachments = Array::new();
+    let attach = |object: &JsValue| attachments.push(object) - 1;
+    let mut shown = Vec::new();
     let last = turns.len().saturating_sub(1);
     for (index, turn) in turns.iter().enumerate() {
         let answer = turn.answer.get_untracked();
@@ -264,10 +273,12 @@ fn conversation(turns: &[Turn]) -> (Vec<Message>, Array) {
         }
         let mut parts = Vec::new();
         for picture in &turn.pictures {
+            let features = picture.features.get();
             parts.push(Part::Image {
-                attachment: attachments.length(),
+                attachment: attach(&picture.blob),
+                features: features.map(|known| attach(&Uint8Array::from(known.bytes.as_slice()))),
             });
-            attachments.push(&picture.blob);
+            shown.push(picture.clone());
         }
         if !turn.question.is_empty() {
             parts.push(Part::Text {
@@ -285,5 +296,5 @@ fn conversation(turns: &[Turn]) -> (Vec<Message>, Array) {
             });
         }
     }
-    (messages, attachments)
+    (messages, attachments, shown)
 }

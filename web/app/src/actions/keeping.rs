@@ -301,8 +301,7 @@ async fn write(
     }
     let (conversation, pictures) = storable(app, keeper, snapshot).await;
     let revision = vault.save(&id, base, &conversation, &pictures).await?;
-    let named = conversation.pictures().map(|picture| picture.id);
-    keeper.know_stored(id, revision, named.collect());
+    keeper.know_stored(id, revision, conversation.records().collect());
     keeper.remember(id, snapshot.conversation.clone());
     Ok(())
 }
@@ -447,8 +446,7 @@ pub async fn load(app: App, id: RecordId, typed_first: bool, page: u64) {
                 created_ms: conversation.created_ms,
             };
             app.current.set(Some(current));
-            let pictures = conversation.pictures().map(|picture| picture.id);
-            keeper.know_stored(id, revision, pictures.collect());
+            keeper.know_stored(id, revision, conversation.records().collect());
             app.turns.set(turns);
             answering::take_back_unanswered(app);
             // Opening it changes nothing: another window may be at work on it.
@@ -521,6 +519,7 @@ pub fn delete(app: App, client: &Client, id: RecordId) {
         app.answering.set(None);
         clear(app, true);
     }
+    client.forget();
     app.set_aside.set(None);
     remove(app, Some(id));
 }
@@ -529,6 +528,7 @@ pub fn delete(app: App, client: &Client, id: RecordId) {
 pub fn delete_all(app: App, client: &Client) {
     answering::stop(app, client);
     app.answering.set(None);
+    client.forget();
     clear(app, true);
     remove(app, None);
 }

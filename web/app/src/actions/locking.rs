@@ -69,7 +69,10 @@ pub fn watch(app: App, client: &Client) {
     let client = client.clone();
     let stopped = client.clone();
     let keeper = app.keeper.get_value();
-    keeper.know_stop(move || answering::stop(app, &stopped));
+    keeper.know_stop(move || {
+        answering::stop(app, &stopped);
+        stopped.forget();
+    });
     let look = move || {
         // An answer that is being written is use; it is not cut off by a screen that goes dark. A question that waits for
         // its model is none.
@@ -113,13 +116,14 @@ pub fn choose_lock_after(app: App, minutes: u32) {
     keep(LOCK_AFTER, &minutes.to_string());
 }
 
-/// Takes the conversations off the page at once, stores them, and drops the keys. Without a passphrase there is nothing to
+/// Takes the conversations off the page at once, stores them, drops the keys, and has the engine forget what it has read. Without a passphrase there is nothing to
 /// lock.
 pub fn lock(app: App, client: &Client) {
     if !app.protected.get_untracked() || app.keeping.get_untracked() != Keeping::Open {
         return;
     }
     answering::stop(app, client);
+    client.forget();
     let keeper = app.keeper.get_value();
     if let Some(snapshot) = keeping::snapshot(app, true) {
         keeper.put(snapshot);
@@ -249,6 +253,7 @@ pub async fn protect(
 /// Removes all conversations with their keys and the passphrase, for good.
 pub async fn wipe(app: App, client: &Client) -> Result<(), (String, String)> {
     answering::stop(app, client);
+    client.forget();
     hide(app);
     let keeper = app.keeper.get_value();
     let Some(vault) = &keeper.vault else {

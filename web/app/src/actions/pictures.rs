@@ -7,7 +7,7 @@ use outpost_protocol::format;
 use outpost_vault::MOST_PICTURE_BYTES;
 use web_sys::{Blob, Url};
 
-use crate::state::{App, Picture};
+use crate::state::{App, Features, Picture};
 
 /// Picture files that the engine reads.
 pub const ACCEPTED: &str = "image/jpeg,image/png,image/webp";
@@ -15,7 +15,7 @@ pub const ACCEPTED: &str = "image/jpeg,image/png,image/webp";
 /// Most pictures with one question: each takes hundreds of tokens of the context.
 const MOST: usize = 4;
 
-/// A number that no other picture of this page has.
+/// A number that no other picture of this page has, nor what was made of one.
 pub(super) fn next_id() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -54,6 +54,7 @@ pub fn attach(app: App, blob: Blob, name: &str) {
             blob,
             name: name.to_owned(),
             url,
+            features: Features::default(),
         });
     });
 }

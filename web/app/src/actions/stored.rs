@@ -12,8 +12,11 @@ use web_sys::{Blob, BlobPropertyBag, Url};
 use super::answering;
 use super::keeping::said;
 use super::pictures::next_id;
-use crate::keep::{self, Keeper, PageVault, Snapshot};
-use crate::state::{App, Current, Picture, Turn, TurnStatus};
+use crate::keep::{self, Content, Keeper, PageVault, Snapshot};
+use crate::state::{App, Current, Features, Picture, Turn, TurnStatus};
+
+/// The media type of what the image encoder has made of a picture.
+const FEATURES: &str = "application/x-outpost-features";
 
 /// Reads a conversation -> its revision, what is stored, its turns, and the pictures of its draft.
 ///
@@ -84,35 +87,68 @@ async fn pictures(
                 blob,
                 name: reference.name.clone(),
                 url,
+                features: features(&keeper, vault, of, reference).await?,
             });
         }
     }
     Ok(pictures)
 }
 
-/// The conversation that is on the page, and its pictures, each with its record.
+/// What was made of a picture, as far as it is stored. What is lost of it can be made again, so nobody is told.
+async fn features(
+    keeper: &Keeper,
+    vault: &PageVault,
+    of: RecordId,
+    reference: &PictureRef,
+) -> Result<Features, Error> {
+    let features = Features::default();
+    let Some(record) = reference.features else {
+        return Ok(features);
+    };
+    match vault.picture(&record).await {
+        Ok(mut stored) => {
+            let id = next_id();
+            keeper.know_picture(of, id, record);
+            features.set(id, std::mem::take(&mut stored.bytes));
+        }
+        Err(error @ (Error::Locked | Error::Wiped | Error::ProtectionChanged)) => {
+            return Err(error);
+        }
+        Err(_) => {}
+    }
+    Ok(features)
+}
+
+/// The conversation that is on the page, and its pictures with what was made of them, each with its record.
 pub fn shown(
     app: App,
     keeper: &Keeper,
     vault: &PageVault,
     current: Current,
     with_draft: bool,
-) -> (Conversation, Vec<(RecordId, Blob)>) {
-    let mut shown: Vec<(RecordId, Blob)> = Vec::new();
+) -> (Conversation, Vec<(RecordId, Content)>) {
+    let mut shown: Vec<(RecordId, Content)> = Vec::new();
+    // The same in every snapshot, whether the one before has been written by then or not.
+    let record_of = |id: u32| match keeper.picture(current.id, id) {
+        Some(record) => Some(record),
+        None => {
+            let record = vault.new_id().ok()?;
+            keeper.know_picture(current.id, id, record);
+            Some(record)
+        }
+    };
     let mut reference = |picture: &Picture| {
-        // The same in every snapshot, whether the one before has been written by then or not.
-        let record = match keeper.picture(current.id, picture.id) {
-            Some(record) => record,
-            None => {
-                let record = vault.new_id().ok()?;
-                keeper.know_picture(current.id, picture.id, record);
-                record
-            }
-        };
-        shown.push((record, picture.blob.clone()));
+        let record = record_of(picture.id)?;
+        shown.push((record, Content::File(picture.blob.clone())));
+        let features = picture.features.get().and_then(|known| {
+            let record = record_of(known.id)?;
+            shown.push((record, Content::Features(known)));
+            Some(record)
+        });
         Some(PictureRef {
             id: record,
             name: picture.name.clone(),
+            features,
         })
     };
     let mut conversation = Conversation {
@@ -145,17 +181,18 @@ pub async fn storable(
     let id = snapshot.current.id;
     let mut pictures: Vec<(RecordId, Stored)> = Vec::new();
     let mut lost: Vec<RecordId> = Vec::new();
-    for (record, blob) in &snapshot.pictures {
+    for (record, content) in &snapshot.pictures {
         let known = pictures.iter().any(|(known, _)| known == record) || lost.contains(record);
         if known || keeper.has_stored(id, *record) {
             continue;
         }
-        match keep::bytes(blob).await {
-            Ok(bytes) if bytes.len() <= MOST_PICTURE_BYTES => {
-                let media_type = blob.type_();
-                pictures.push((*record, Stored { media_type, bytes }));
-            }
-            _ => lost.push(*record),
+        let (media_type, bytes) = match content {
+            Content::File(blob) => (blob.type_(), keep::bytes(blob).await.ok()),
+            Content::Features(known) => (FEATURES.to_owned(), Some(known.bytes.to_vec())),
+        };
+        match bytes.filter(|bytes| bytes.len() <= MOST_PICTURE_BYTES) {
+            Some(bytes) => pictures.push((*record, Stored { media_type, bytes })),
+            None => lost.push(*record),
         }
     }
     let mut conversation = snapshot.conversation.clone();
@@ -165,6 +202,8 @@ pub async fn storable(
             turn.pictures.retain(is_there);
         }
         conversation.draft.pictures.retain(is_there);
+        // What was made of a picture goes with it.
+        pictures.retain(|(record, _)| conversation.records().any(|named| named == *record));
     }
     lost.retain(|record| keeper.know_lost(*record));
     if !lost.is_empty() {

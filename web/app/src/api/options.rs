@@ -200,7 +200,11 @@ fn with_pictures(messages: Vec<PlainMessage>, pictures: u32) -> Vec<Message> {
         } else {
             0..0
         };
-        let mut parts: Vec<Part> = shown.map(|attachment| Part::Image { attachment }).collect();
+        let image = |attachment| Part::Image {
+            attachment,
+            features: None,
+        };
+        let mut parts: Vec<Part> = shown.map(image).collect();
         if !message.content.is_empty() {
             parts.push(Part::Text {
                 text: message.content,

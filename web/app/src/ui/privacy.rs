@@ -116,7 +116,7 @@ fn overview(view: View, node: NodeRef<Dialog>) -> impl IntoView {
             section().class("setting").child((
                 h3().child("Lock"),
                 p().class("fine")
-                    .child("Also when the page has been in the background for a minute, unless an answer is being written. What the model has read stays in the memory of this tab until it is closed or loaded again."),
+                    .child("Also when the page has been in the background for a minute, unless an answer is being written. The model forgets what it has read. Of what was on the page, this tab's memory may hold remains until it is closed."),
                 div().class("device-line").child((
                     lock_after(app),
                     button()
