@@ -1,4 +1,6 @@
-//! Where the engine reads bytes from: stored files, and files that a person chose.
+//! Where the engine reads bytes from: stored files, files that a person chose, and files that are on their way.
+
+mod pieces;
 
 use std::cell::RefCell;
 
@@ -11,6 +13,8 @@ use outpost_store::DiskFile;
 
 use crate::opfs::Handle;
 use crate::problem::{Problem, text_of};
+
+pub use pieces::PieceSource;
 
 /// Bytes that are read from a chosen file at once when fewer are asked for: a header is read in thousands of small pieces.
 const WINDOW_BYTES: u64 = 1 << 20;
