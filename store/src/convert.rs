@@ -74,6 +74,7 @@ impl<D: Disk> Library<D> {
             source: source.to_owned(),
             total_bytes,
             id: known.id,
+            accepted_at_ms: known.accepted_at_ms,
             to_adopt: false,
         };
         let folder = self.begin(is_this, about, &parts)?;

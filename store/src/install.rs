@@ -45,21 +45,47 @@ impl<D: Disk> Library<D> {
         if let Some(folder) = same {
             return Ok(Installation { folder, parts });
         }
+        let unfinished = |known: &About| known.id.as_ref() == Some(&manifest.id);
         let about = About {
             id: Some(manifest.id.clone()),
             name: manifest.name.clone(),
             source: source.to_owned(),
             total_bytes: manifest.bytes(),
+            accepted_at_ms: self.told(|state| state.unfinished(unfinished)?.1.about.accepted_at_ms),
             ..About::default()
         };
-        let unfinished = |known: &About| known.id == about.id;
-        let folder = self.begin(unfinished, about.clone(), &parts)?;
+        let folder = self.begin(unfinished, about, &parts)?;
         let described = self.folder(&folder)?.manifest;
         if described.is_none_or(|(_, stored)| stored.sha256 != Sha256::of(&json)) {
             let change = self.describe(&folder, &json).await?;
             self.record(vec![change])?;
         }
         Ok(Installation { folder, parts })
+    }
+
+    /// Notes that the person has accepted the terms of what is being installed, which its model keeps.
+    ///
+    /// # Errors
+    /// [`Error::NotHere`] if the installation was deleted, and what storage refuses.
+    pub fn accept(&self, installation: &Installation, at_ms: u64) -> Result<()> {
+        let known = self.folder(&installation.folder)?;
+        let about = About {
+            accepted_at_ms: known.about.accepted_at_ms.or(Some(at_ms)),
+            ..known.about.clone()
+        };
+        let change = known.begun_if_other(&installation.folder, about);
+        self.record(Vec::from_iter(change))
+    }
+
+    /// When the terms of what is being installed were accepted.
+    pub fn accepted_at_ms(&self, installation: &Installation) -> Option<u64> {
+        self.told(|state| {
+            state
+                .folders
+                .get(&installation.folder)?
+                .about
+                .accepted_at_ms
+        })
     }
 
     /// Goes on with an installation, or repairs a damaged model, by the manifest in its folder.
@@ -170,6 +196,7 @@ impl<D: Disk> Library<D> {
     ) -> Result<()> {
         let about = About {
             key: known.about.key.clone().or(installed.about.key.clone()),
+            accepted_at_ms: (installed.about.accepted_at_ms).or(known.about.accepted_at_ms),
             ..installed.about.clone()
         };
         let removed = Change::Removed {

@@ -49,6 +49,8 @@ pub struct Model {
     pub bytes: u64,
     /// When it was installed, in milliseconds of the caller's clock.
     pub installed_at_ms: Option<u64>,
+    /// When its terms were accepted, as the caller has said.
+    pub accepted_at_ms: Option<u64>,
 }
 
 /// Whether a model can be used.
@@ -284,6 +286,7 @@ impl Model {
             status,
             bytes: manifest.chain(files).sum(),
             installed_at_ms: folder.installed_at_ms,
+            accepted_at_ms: folder.about.accepted_at_ms,
         }
     }
 }

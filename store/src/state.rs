@@ -56,6 +56,9 @@ pub(crate) struct About {
     pub(crate) source: String,
     /// Bytes of all shards, 0 while nobody knows.
     pub(crate) total_bytes: u64,
+    /// When the person accepted the model's terms, in milliseconds of the caller's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) accepted_at_ms: Option<u64>,
     /// Whether it was there before the journal, and its shards wait to be hashed.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) to_adopt: bool,

@@ -376,3 +376,55 @@ fn a_journal_that_has_grown_is_written_anew() {
         Status::Installed
     );
 }
+
+#[test]
+fn that_terms_were_accepted_is_kept_with_an_installation_and_its_model() {
+    let (disk, sample) = (FakeDisk::default(), sample());
+    let (library, _) = open(&disk);
+    let installation = block_on(library.install(&sample.manifest, "elsewhere")).unwrap();
+    assert_eq!(library.accepted_at_ms(&installation), None);
+    library.accept(&installation, 5).unwrap();
+    library.accept(&installation, 6).unwrap();
+    drop(library);
+
+    // Gone on with, and told of once more, it stays when it was.
+    let (library, _) = open(&disk);
+    let installation = block_on(library.install(&sample.manifest, "elsewhere")).unwrap();
+    assert_eq!(library.accepted_at_ms(&installation), Some(5));
+    for (index, bytes) in sample.shards.iter().enumerate() {
+        write(&library, &installation, &shard_name(index), bytes).unwrap();
+    }
+    block_on(library.complete(&installation, &sample.manifest, 7)).unwrap();
+    assert_eq!(library.list()[0].accepted_at_ms, Some(5));
+    drop(library);
+    let (library, _) = open(&disk);
+    assert_eq!(library.installed("alpha").unwrap().accepted_at_ms, Some(5));
+}
+
+#[test]
+fn that_terms_were_accepted_is_kept_with_a_conversion_before_and_after_its_plan() {
+    let disk = FakeDisk::default();
+    let (library, _) = open(&disk);
+    let conversion = Conversion {
+        key: "k",
+        name: "K",
+        source: "https://host/k.gguf",
+        shards: &[],
+    };
+    let installation = block_on(library.convert(conversion)).unwrap();
+    library.accept(&installation, 5).unwrap();
+    let source = "https://host/k.gguf#sha256=00";
+    let again = block_on(library.convert(Conversion {
+        source,
+        ..conversion
+    }))
+    .unwrap();
+    assert_eq!(again.folder, installation.folder);
+    assert_eq!(library.accepted_at_ms(&again), Some(5));
+    assert_eq!(library.list()[0].source, source);
+    block_on(library.delete(&installation.folder)).unwrap();
+    assert!(matches!(
+        library.accept(&installation, 6),
+        Err(Error::NotHere { .. })
+    ));
+}

@@ -11,10 +11,20 @@ const LIST = /^( *const FILES = )\[.*\];$/m;
 /** Where the demonstration model lies; it has a version of its own. */
 const MODELS = "models/";
 
-/** The headers that static hosts send with every file, as the build writes them for Netlify and Cloudflare Pages. */
-export async function pageHeaders() {
-  const lines = (await readFile(join(HOSTS, "_headers"), "utf8")).split("\n").slice(1);
-  return Object.fromEntries(lines.filter(Boolean).map((line) => line.trim().split(/: (.*)/s, 2)));
+/** Below it lie the page that installs models, and its Worker's script: what has headers of its own. */
+export const INSTALLING = "install/";
+
+/**
+ * The headers that static hosts send, as the build writes them for Netlify: a function of the file's path. `changed` may
+ * change what goes with every file.
+ */
+export async function pageHeaders(changed = (headers) => headers) {
+  const text = await readFile(join(HOSTS, "_headers"), "utf8");
+  const [page, instead] = text.split(/^\/.*\n/m).slice(1).map((rule) => {
+    const lines = rule.split("\n").filter(Boolean);
+    return Object.fromEntries(lines.map((line) => line.trim().split(/: (.*)/s, 2)));
+  });
+  return (path) => changed(path.startsWith(INSTALLING) ? { ...page, ...instead } : page);
 }
 
 /** A folder with the page in which every file carries the mark of version `name`. */
@@ -36,17 +46,20 @@ export async function writePrecacheList(folder) {
   for (const path of await list(folder)) {
     if (path === "sw.js" || path.startsWith(MODELS)) continue;
     const revision = createHash("sha256").update(await readFile(join(folder, path))).digest("hex");
-    entries.push({ revision, url: path === "index.html" ? "./" : path });
+    entries.push({ revision, url: addressOf(path) });
   }
   const script = await readFile(join(folder, "sw.js"), "utf8");
   if (!LIST.test(script)) throw new Error("sw.js has no list of files where one is expected");
   await writeFile(join(folder, "sw.js"), script.replace(LIST, (_, before) => `${before}${JSON.stringify(entries)};`));
 }
 
+/** A page is asked for by its folder's address. */
+const addressOf = (path) => path.replace(/(^|\/)index\.html$/, "$1") || "./";
+
 /** Every file of the page that has a mark, as addresses relative to it. */
 export async function markedFiles(version) {
   const paths = await list(version.folder);
-  return paths.filter((path) => path !== "sw.js" && !path.startsWith(MODELS) && MARKS[extname(path)]);
+  return paths.filter((path) => path !== "sw.js" && !path.startsWith(MODELS) && MARKS[extname(path)]).map(addressOf);
 }
 
 /** What a version's file says of itself: the name given to `makeVersion`. */

@@ -46,7 +46,10 @@ export const FOR_OTHER_ORIGINS = {
   "Cross-Origin-Resource-Policy": "cross-origin",
 };
 
-/** Serves `folder` on 127.0.0.1, with these headers beside its own, on `port` or any that is free. */
+/**
+ * Serves `folder` on 127.0.0.1, with these headers beside its own (a function: of the file's path), on `port` or any that
+ * is free.
+ */
 export async function startHost({ folder, headers = FOR_OTHER_ORIGINS, port = 0 } = {}) {
   const host = new Host(folder, headers, port);
   await host.start();
@@ -143,7 +146,8 @@ class Host {
     entry.status = found.status;
     const body = method === "HEAD" || found.status === 304 || found.status === 204 ? Buffer.alloc(0) : found.body;
     const end = Math.min(fault.endAfter ?? body.length, body.length);
-    const set = { ...this.headers, ...found.headers, "Content-Length": fault.length ?? found.body.length, ...fault.headers };
+    const own = typeof this.headers === "function" ? this.headers(path) : this.headers;
+    const set = { ...own, ...found.headers, "Content-Length": fault.length ?? found.body.length, ...fault.headers };
     response.strictContentLength = false;
     response.statusCode = found.status;
     for (const [name, value] of Object.entries(set)) if (value !== null) response.setHeader(name, value);

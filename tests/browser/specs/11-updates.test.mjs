@@ -25,10 +25,13 @@ after(() => Promise.all(Object.values(versions).map((version) => version.remove(
 
 test("static hosts are told the headers that the page's own server sends", async () => {
   const server = await startServer();
-  const sent = (await fetch(server.address)).headers;
+  const sent = {};
+  for (const path of ["", "worker.js", "install/", "install/worker.js"]) sent[path] = (await fetch(`${server.address}/${path}`)).headers;
   await server.kill();
-  for (const [name, value] of Object.entries(headers)) assert.equal(sent.get(name), value, name);
-  assert.ok(Object.keys(headers).length >= 10);
+  for (const [path, found] of Object.entries(sent)) {
+    for (const [name, value] of Object.entries(headers(path))) assert.equal(found.get(name), value, `${path}: ${name}`);
+    assert.ok(Object.keys(headers(path)).length >= 10);
+  }
 });
 
 test("a newer version waits until the person agrees, and then every file is of that version", () =>
@@ -336,7 +339,7 @@ async function versionsInUse(page) {
   const files = await markedFiles(versions.one);
   const found = await page.evaluate(
     async ({ files, mark }) => {
-      const texts = await Promise.all(files.map((file) => fetch(file === "index.html" ? "./" : file).then((answer) => answer.text())));
+      const texts = await Promise.all(files.map((file) => fetch(file).then((answer) => answer.text())));
       const marks = texts.map((text) => new RegExp(mark).exec(text)?.[1] ?? "none");
       const own = document.documentElement.outerHTML + [...document.childNodes].map((node) => node.data ?? "").join();
       return [...marks, new RegExp(mark).exec(own)?.[1] ?? "none"];

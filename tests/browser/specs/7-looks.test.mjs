@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { startHost } from "../lib/host.mjs";
+import { ask as askFor, done as installed, openInstalling } from "../lib/installing.mjs";
 import { ask, newConversation, part, storedForOffline } from "../lib/page.mjs";
-import { ANSWER_MS, OUTPUT, PICTURES, QUESTIONS, SCREENSHOTS } from "../lib/settings.mjs";
+import { ANSWER_MS, DEMO, DIST, OUTPUT, PICTURES, QUESTIONS, SCREENSHOTS } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
 const stage = suite("looks");
@@ -32,6 +34,8 @@ test("Chromium finds nothing against installing it", async () => {
 });
 
 test("every answer of the server carries the security headers", async () => {
+  const installing = (await fetch(`${stage.address}/install/worker.js`)).headers.get("content-security-policy");
+  assert.match(installing, /default-src 'none'.*connect-src 'self' https: http:\/\/localhost:\*;/);
   for (const path of ["/", "/worker.js", "/sw.js", "/engine/outpost_worker_bg.wasm", "/nothing-here"]) {
     const { headers } = await fetch(stage.address + path);
     assert.match(headers.get("content-security-policy"), /default-src 'none'.*connect-src 'self';/);
@@ -72,6 +76,41 @@ for (const [name, viewport] of Object.entries(SIZES)) {
     await page.emulateMedia({ colorScheme: "dark" });
     await looks(page, `${name}-dark`);
     await page.emulateMedia({ colorScheme: "light" });
+  });
+}
+
+for (const [name, viewport] of Object.entries(SIZES)) {
+  test(`${name}: the page that installs fits, also at work and with terms, and axe finds nothing`, async (t) => {
+    const other = await startHost({ folder: join(DIST, "models") });
+    const page = await stage.browser.context.newPage();
+    t.after(() => Promise.all([page.close(), other.stop()]));
+    other.replace("medgemma.gguf", await readFile(DEMO.text8));
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+    await openInstalling(page, stage.address);
+    await looks(page, `${name}-installing`);
+    await askFor(page, `${other.address}/medgemma.gguf`);
+    await part(page, "terms").waitFor();
+    await looks(page, `${name}-installing-terms`);
+    await part(page, "terms-refuse").click();
+    other.break(/\.bin$/, { bytesPerSecond: 100_000 });
+    await askFor(page, `${other.address}/demo/manifest.json`);
+    await page.waitForFunction(() => document.getElementById("work-left").textContent !== "");
+    await looks(page, `${name}-installing-progress`);
+    await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
+    await looks(page, `${name}-installing-large-text`);
+    await page.evaluate(() => (document.documentElement.style.fontSize = ""));
+    other.mend();
+    await part(page, "pause").click();
+    await page.getByText("Paused").waitFor();
+    await part(page, "pause").click();
+    await installed(page);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await looks(page, `${name}-installed-dark`);
+    await stage.page.bringToFront();
+    await stage.page.evaluate(async () => {
+      for (const { id } of await window.outpost.models()) if (id !== "demo") await window.outpost.remove(id);
+    });
   });
 }
 

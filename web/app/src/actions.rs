@@ -21,8 +21,8 @@ pub use locking::{
     protect, unlock, watch, wipe,
 };
 pub use models::{
-    begin, choose_device, delete_model, go_on, import, observe, save_model, start, stop_work,
-    take_over, use_model, verify_model,
+    accept_terms, begin, choose_device, delete_model, go_on, import, is_elsewhere, list_when_seen,
+    observe, save_model, start, stop_work, take_over, use_model, verify_model,
 };
 pub use pictures::{ACCEPTED, attach, detach};
 pub use speed::{can_measure, check_fit, measure, stop_measuring};

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Array, JSON, Object, Promise, Reflect};
-use outpost_protocol::{DeviceChoice, Event, Fit, Need, Request, Verdict};
+use outpost_protocol::{Consent, DeviceChoice, Event, Fit, Need, Request, Verdict};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
@@ -25,6 +25,8 @@ export interface ModelInfo {
   notice: string | null;
   /** Under which terms it may be used, if anybody said. */
   terms: string | null;
+  /** When the person accepted them on this device, in milliseconds since 1970; null if nobody was asked. */
+  accepted_ms: number | null;
   /** Where it came from: an address, or names of files. */
   source: string;
   /** Only an installed one can be loaded. What is not finished or damaged is added again, and what there is of it is kept. */
@@ -205,7 +207,13 @@ impl Outpost {
     /// Installs GGUF files, a text model and, for pictures, its mmproj; or a shard set, as its archive or file by file.
     #[wasm_bindgen(js_name = importFiles)]
     pub fn import_files(&self, files: JsFiles) -> JsModelPromise {
-        self.promise(Request::ImportFiles { name: None }, Array::from(&files))
+        self.promise(
+            Request::ImportFiles {
+                name: None,
+                consent: Consent::NotAsked,
+            },
+            Array::from(&files),
+        )
     }
 
     /// Installs the shard set whose manifest lies at `url`. An interrupted download continues.

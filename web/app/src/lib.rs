@@ -38,6 +38,7 @@ pub fn start() {
     owner.with(|| {
         actions::begin_keeping(app);
         actions::watch(app, &client);
+        actions::list_when_seen(app, &client);
     });
     pwa::begin(app);
 

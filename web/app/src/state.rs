@@ -133,6 +133,19 @@ pub struct Problem {
     pub retry: bool,
 }
 
+/// Terms to accept before a model is kept.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The model's name for people.
+    pub name: String,
+    /// The terms.
+    pub terms: String,
+    /// What its maker wants to be said, or nothing.
+    pub notice: String,
+    /// The files that were chosen.
+    pub files: Vec<web_sys::File>,
+}
+
 /// How far a measurement of the model's speed is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Speed {
@@ -238,6 +251,8 @@ pub struct App {
     pub stoppable: RwSignal<Option<u32>>,
     /// What went wrong last.
     pub problem: RwSignal<Option<Problem>>,
+    /// What has to be accepted before the chosen files are kept.
+    pub terms: RwSignal<Option<Terms>, LocalStorage>,
     /// The conversation.
     pub turns: RwSignal<Vec<Turn>, LocalStorage>,
     /// The conversation before this one, until something is asked.
@@ -294,6 +309,7 @@ impl App {
             work: RwSignal::new(None),
             stoppable: RwSignal::new(None),
             problem: RwSignal::new(None),
+            terms: RwSignal::new_local(None),
             turns: RwSignal::new_local(Vec::new()),
             set_aside: RwSignal::new_local(None),
             answering: RwSignal::new(None),

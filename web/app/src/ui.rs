@@ -15,6 +15,7 @@ mod models;
 mod notices;
 mod privacy;
 mod speed;
+mod terms;
 mod tray;
 mod turn;
 mod welcome;

@@ -25,6 +25,16 @@ pub enum Event {
         /// The model.
         model: ModelInfo,
     },
+    /// The model has terms that the person has not accepted: nothing of it was kept. Asked again with their consent, it is
+    /// installed. Final.
+    TermsAsked {
+        /// Its name for people.
+        name: String,
+        /// The terms.
+        terms: String,
+        /// What its maker wants to be said, or nothing.
+        notice: String,
+    },
     /// A model came to another state.
     State {
         /// Which model, once that is known.

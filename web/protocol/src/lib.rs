@@ -18,7 +18,7 @@ pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, ProductShape, Pr
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
 pub use fit::{Fit, Need, Rating, Verdict};
 pub use model::{Adapter, DeviceKind, ModelFile, ModelInfo, ModelState, ModelStatus, Stats};
-pub use request::{DeviceChoice, Message, Part, Request, Role, Sampling};
+pub use request::{Consent, DeviceChoice, Message, Part, Request, Role, Sampling};
 pub use resume::ShownTokens;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -135,6 +135,11 @@ mod tests {
             Request::ListModels,
             Request::ImportFiles {
                 name: Some("a".into()),
+                consent: Consent::Ask,
+            },
+            Request::Fetch {
+                addresses: vec!["https://host/m.gguf".into()],
+                consent: Consent::Given,
             },
             Request::Download {
                 manifest_url: DEMO_MANIFEST.into(),
@@ -179,6 +184,7 @@ mod tests {
             vision: true,
             notice: None,
             terms: None,
+            accepted_ms: Some(1),
             source: "m.gguf".into(),
             status: ModelStatus::Damaged {
                 missing: vec!["text-00001-of-00002.bin".into()],
@@ -198,6 +204,11 @@ mod tests {
                 models: vec![model.clone()],
             },
             Event::Installed { model },
+            Event::TermsAsked {
+                name: "M".into(),
+                terms: "t".into(),
+                notice: String::new(),
+            },
             Event::State {
                 model: Some("m".into()),
                 state: ModelState::Verifying,

@@ -18,6 +18,9 @@ pub struct ModelInfo {
     /// Under which terms it may be used, if anybody said.
     #[serde(default)]
     pub terms: Option<String>,
+    /// When the person accepted them on this device, in milliseconds since 1970; `None` if nobody was asked.
+    #[serde(default)]
+    pub accepted_ms: Option<u64>,
     /// Where it came from: an address, or names of files.
     pub source: String,
     /// Whether it can be used.

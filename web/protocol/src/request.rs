@@ -15,15 +15,28 @@ pub enum Request {
     /// What is installed. Ends with `Models`.
     ListModels,
     /// Install the attached files (`File` objects): GGUF, or a shard set as an archive or file by file. Ends with
-    /// `Installed`.
+    /// `Installed` or `TermsAsked`.
     ImportFiles {
         /// A name for people; the files' own when absent. A shard set has a name.
         name: Option<String>,
+        /// Whether the person has accepted the model's terms.
+        #[serde(default)]
+        consent: Consent,
     },
     /// Install a shard set. Ends with `Installed`. A download that was interrupted continues.
     Download {
         /// Where its manifest lies, relative to the page or absolute.
         manifest_url: String,
+    },
+    /// Install a model from other hosts: a shard set, or GGUF files that become one as they arrive. Ends with `Installed`
+    /// or `TermsAsked`. What was interrupted continues.
+    Fetch {
+        /// The shard set's manifest, ending in `.json`; or the model and, for pictures, its picture file (mmproj). All
+        /// absolute. `#sha256=` and 64 hexadecimal digits say what a GGUF file must be.
+        addresses: Vec<String>,
+        /// Whether the person has accepted the model's terms.
+        #[serde(default)]
+        consent: Consent,
     },
     /// Put an installed model on the device. Ends with `Loaded`, or with `InUse` if another tab has the engine.
     Load {
@@ -91,6 +104,19 @@ pub enum Request {
     Stats,
     /// Forget what was read of conversations, and overwrite it. Ends with `Done`.
     Forget,
+}
+
+/// What is known of a person's word on a model's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// Nobody is there to be asked: whoever wrote the script that asks has seen to it.
+    #[default]
+    NotAsked,
+    /// Before weights of a model are kept that has terms to accept, the person is to be asked, unless that was done.
+    Ask,
+    /// The person has accepted them.
+    Given,
 }
 
 /// Where to compute.

@@ -13,7 +13,7 @@ use outpost_engine::tokenizer::Tokenizer;
 use outpost_engine::weights::WeightSource;
 use outpost_engine::weights::shards::{Role as FileRole, ShardSet};
 use outpost_protocol as protocol;
-use outpost_protocol::{Adapter, Event, ModelState, Request, Stage, Unit};
+use outpost_protocol::{Adapter, Consent, Event, ModelState, Request, Stage, Unit};
 use outpost_store::Reading;
 use wasm_bindgen::JsCast;
 use web_sys::Blob;
@@ -65,17 +65,27 @@ impl Host {
             Request::ListModels => Ok(Event::Models {
                 models: Models::open().await?.list().await?,
             }),
-            Request::ImportFiles { name } => {
+            Request::ImportFiles { name, consent } => {
                 let files = attachments
                     .iter()
                     .filter_map(|file| file.dyn_into().ok())
                     .collect();
                 let models = Models::open().await?;
-                self.installed(task, install::import(task, &models, files, name).await)
+                self.installed(
+                    task,
+                    install::import(task, &models, files, name, consent).await,
+                )
             }
             Request::Download { manifest_url } => {
                 let models = Models::open().await?;
-                self.installed(task, install::download(task, &models, &manifest_url).await)
+                let consent = Consent::NotAsked;
+                let model = install::download(task, &models, &manifest_url, consent).await;
+                self.installed(task, model)
+            }
+            Request::Fetch { addresses, consent } => {
+                let models = Models::open().await?;
+                let model = install::fetch(task, &models, &addresses, consent).await;
+                self.installed(task, model)
             }
             Request::Load {
                 model,

@@ -2,13 +2,18 @@
 
 mod download;
 mod export;
+mod fetch;
 mod gguf;
+mod net;
+mod remote;
 mod shard_set;
+mod terms;
 
 pub use download::download;
 pub use export::export;
+pub use fetch::fetch;
 
-use outpost_protocol::{ModelInfo, ModelState, Stage, Unit};
+use outpost_protocol::{Consent, ModelInfo, ModelState, Stage, Unit};
 use outpost_store::{Error, Installation, PIECE_BYTES, Stopped, Watch};
 
 use wasm_bindgen_futures::JsFuture;
@@ -23,17 +28,18 @@ use crate::problem::{Problem, Result};
 /// broken off, what it copied is kept.
 ///
 /// # Errors
-/// Files that are something else, damaged ones, and what storage refuses.
+/// Files that are something else, damaged ones, terms that nobody has accepted, and what storage refuses.
 pub async fn import(
     task: &Task,
     models: &Models,
     files: Vec<File>,
     name: Option<String>,
+    consent: Consent,
 ) -> Result<ModelInfo> {
     task.state(None, ModelState::Loading);
     match shard_set::find(&files)? {
-        Some(shard_set) => shard_set::import(task, models, &shard_set, &files).await,
-        None => gguf::import(task, models, files, name).await,
+        Some(shard_set) => shard_set::import(task, models, &shard_set, &files, consent).await,
+        None => gguf::import(task, models, files, name, consent).await,
     }
 }
 

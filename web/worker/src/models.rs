@@ -80,6 +80,7 @@ impl Models {
             vision: manifest.is_some_and(|manifest| manifest.file(Role::Vision).is_some()),
             notice,
             terms,
+            accepted_ms: model.accepted_at_ms,
             source: model.source,
             status: match model.status {
                 Status::Installed => ModelStatus::Installed,

@@ -26,6 +26,20 @@ pub enum Problem {
         /// What to do now.
         remedy: String,
     },
+    /// What was fetched is not what was asked for, or cannot be gone on with: nothing of it is kept.
+    Replaced {
+        /// What happened.
+        message: String,
+    },
+    /// The person is to be asked for consent first; see [`Event::TermsAsked`].
+    Terms {
+        /// The model's name for people.
+        name: String,
+        /// The terms.
+        terms: String,
+        /// What its maker wants to be said.
+        notice: String,
+    },
     /// The GPU is lost: this Worker cannot compute on it any more. The page replaces it.
     DeviceLost,
     /// The person stopped it.
@@ -70,6 +84,18 @@ impl Problem {
             Self::Failed { message, remedy } | Self::Network { message, remedy } => {
                 Event::Failed { message, remedy }
             }
+            Self::Replaced { message } => {
+                Event::failed(message, "Check the address, and begin again.")
+            }
+            Self::Terms {
+                name,
+                terms,
+                notice,
+            } => Event::TermsAsked {
+                name,
+                terms,
+                notice,
+            },
             Self::DeviceLost => Event::failed(
                 "The graphics processor stopped.",
                 "It starts again by itself. Then send your question once more.",

@@ -1,4 +1,6 @@
-//! Where the engine reads bytes from that are not stored: files that a person chose.
+//! Where the engine reads bytes from that are not a model's shards: files that a person chose, and files on their way.
+
+mod pieces;
 
 use std::cell::RefCell;
 
@@ -8,6 +10,8 @@ use outpost_engine::ports::ByteSource;
 use web_sys::{Blob, File, FileReaderSync};
 
 use crate::problem::{Problem, text_of};
+
+pub use pieces::PieceSource;
 
 /// Bytes that are read from a chosen file at once when fewer are asked for: a header is read in thousands of small pieces.
 const WINDOW_BYTES: u64 = 1 << 20;

@@ -35,9 +35,13 @@ fn is_precached(name: &str) -> bool {
     name != "sw.js" && !name.starts_with("models/") && !name.ends_with(".map")
 }
 
-/// The page itself is asked for by the folder's address.
+/// A page is asked for by its folder's address.
 fn url(name: &str) -> &str {
-    if name == "index.html" { "./" } else { name }
+    match name.strip_suffix("index.html") {
+        Some("") => "./",
+        Some(folder) if folder.ends_with('/') => folder,
+        _ => name,
+    }
 }
 
 /// Lower-case hexadecimal.
@@ -85,6 +89,14 @@ mod tests {
         assert!(is_precached("examples/round-opacity.png"));
         assert!(!is_precached("sw.js"));
         assert!(!is_precached("models/demo/manifest.json"));
+    }
+
+    #[test]
+    fn pages_are_kept_under_the_addresses_of_their_folders() {
+        assert_eq!(url("index.html"), "./");
+        assert_eq!(url("install/index.html"), "install/");
+        assert_eq!(url("install/worker.js"), "install/worker.js");
+        assert_eq!(url("my-index.html"), "my-index.html");
     }
 
     #[test]

@@ -40,8 +40,9 @@ pub fn respond(folder: &Path, target: &str, conditions: &Conditions) -> Answer {
         return missing();
     };
     let tag = entity_tag(&metadata);
+    let place = path.strip_prefix(folder).unwrap_or(&path);
     if conditions.if_none_match.as_ref() == Some(&tag) {
-        return answer("304 Not Modified", Box::new(std::io::empty()), 0).with("ETag", tag);
+        return answer(place, "304 Not Modified", Box::new(std::io::empty()), 0).with("ETag", tag);
     }
     let bytes = metadata.len();
     let content_type = headers::content_type(&path);
@@ -50,13 +51,13 @@ pub fn respond(folder: &Path, target: &str, conditions: &Conditions) -> Answer {
         .as_deref()
         .map_or(Part::Whole, |range| part(range, bytes))
     {
-        Part::Whole => answer("200 OK", Box::new(file), bytes),
+        Part::Whole => answer(place, "200 OK", Box::new(file), bytes),
         Part::Range(range) => {
             if file.seek(SeekFrom::Start(*range.start())).is_err() {
                 return missing();
             }
             let length = range.end() - range.start() + 1;
-            answer("206 Partial Content", Box::new(file), length).with(
+            answer(place, "206 Partial Content", Box::new(file), length).with(
                 "Content-Range",
                 format!("bytes {}-{}/{bytes}", range.start(), range.end()),
             )
@@ -74,16 +75,17 @@ pub fn respond(folder: &Path, target: &str, conditions: &Conditions) -> Answer {
 
 /// A short text.
 pub fn plain(status: &'static str, text: &'static str) -> Answer {
-    answer(status, Box::new(text.as_bytes()), text.len() as u64).with(
-        "Content-Type",
-        headers::content_type(Path::new("a.txt")).to_owned(),
-    )
+    let place = Path::new("a.txt");
+    answer(place, status, Box::new(text.as_bytes()), text.len() as u64)
+        .with("Content-Type", headers::content_type(place).to_owned())
 }
 
-fn answer(status: &'static str, body: Box<dyn Read>, bytes: u64) -> Answer {
-    let headers = headers::ALWAYS
-        .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
+/// An answer about the file at `place`, below the folder that is served.
+fn answer(place: &Path, status: &'static str, body: Box<dyn Read>, bytes: u64) -> Answer {
+    let headers = headers::of(place);
+    let headers = headers
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
         .collect();
     Answer {
         status,
@@ -113,7 +115,8 @@ fn entity_tag(metadata: &Metadata) -> String {
     )
 }
 
-/// The file for a request's target, if it lies below `folder`. A folder stands for its index.html.
+/// The file for a request's target, if it lies below `folder`. A folder stands for its index.html, if its address ends as
+/// one: the page in it would take what lies beside it from the folder above.
 fn locate(folder: &Path, target: &str) -> Option<PathBuf> {
     let address = target.split(['?', '#']).next().unwrap_or_default();
     let relative = percent_decode(address.strip_prefix('/')?)?;
@@ -125,7 +128,7 @@ fn locate(folder: &Path, target: &str) -> Option<PathBuf> {
         return None;
     }
     let path = folder.join(relative);
-    let path = if path.is_dir() {
+    let path = if path.is_dir() && address.ends_with('/') {
         path.join("index.html")
     } else {
         path
@@ -190,6 +193,7 @@ fn part(header: &str, bytes: u64) -> Part {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -209,6 +213,33 @@ mod tests {
         ] {
             assert!(locate(folder, url).is_none(), "{url}");
         }
+    }
+
+    #[test]
+    fn what_installs_has_headers_of_its_own_however_it_is_asked_for() {
+        let folder = std::env::temp_dir().join(format!("outpost-answers-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("install")).unwrap();
+        for name in ["index.html", "install/index.html", "install/worker.js"] {
+            std::fs::write(folder.join(name), name).unwrap();
+        }
+        let policy = |target: &str| {
+            let answer = respond(&folder, target, &Conditions::default());
+            let headers = answer.headers.into_iter();
+            let policies = headers.filter(|(name, _)| *name == "Content-Security-Policy");
+            policies.map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        let [installing, ..] = headers::INSTALLING;
+        for target in ["/install/", "/install/worker.js?x", "/%69nstall/index.html"] {
+            assert_eq!(policy(target), [installing.1], "{target}");
+        }
+        for target in ["/", "/index.html?/install/", "/install/gone", "/install"] {
+            assert_eq!(
+                policy(target),
+                [headers::CONTENT_SECURITY_POLICY],
+                "{target}"
+            );
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

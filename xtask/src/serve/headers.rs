@@ -1,11 +1,19 @@
 //! The headers of every answer: what the page may load, and from where.
 //!
 //! The only list of them: the server sends it, and `build::hosts` writes it for other hosts.
+//!
+//! The page that installs models, everything below [`INSTALLING_FOLDER`], holds nothing of a patient and may fetch from
+//! other hosts. The other pages can neither frame it, nor keep a hold of its window (it has another opener policy), nor
+//! start its Worker (a page that requires embedder policies starts none whose script has none).
 
 use std::path::Path;
 
+/// Below it lie the page that installs models and the script of its Worker.
+pub const INSTALLING_FOLDER: &str = "install";
+
 /// Nothing from another host, no inline script, no string that becomes code or markup; no policy of Trusted Types but
-/// those of the page (`web/app/src/trusted.rs`) and of its Worker (`web/worker/src/helpers/start.rs`).
+/// those of the page (`web/app/src/trusted.rs`, `web/static/install/engine.js`) and of its Worker
+/// (`web/worker/src/helpers/start.rs`).
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
      style-src 'self'; img-src 'self' blob:; manifest-src 'self'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; trusted-types outpost outpost-helpers; require-trusted-types-for 'script'";
@@ -15,7 +23,37 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 /// (<https://wicg.github.io/connection-allowlists>, Chromium 152 and later).
 pub const CONNECTION_ALLOWLIST: &str = "(response-origin)";
 
-/// Sent with every answer.
+/// What the answers below [`INSTALLING_FOLDER`] have instead of their like in [`ALWAYS`]: connections to any host over
+/// HTTPS and to this machine, and a window and a Worker that no other page reaches.
+pub const INSTALLING: [(&str, &str); 4] = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; \
+         img-src 'self'; manifest-src 'self'; connect-src 'self' https: http://localhost:*; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'; trusted-types outpost outpost-helpers; require-trusted-types-for 'script'",
+    ),
+    (
+        "Connection-Allowlist",
+        "(response-origin \"https://*:*\" \"http://localhost:*\"); redirects=allow",
+    ),
+    // Whoever opened it is told nothing of it, of the same origin or not; browsers that do not know the word take it for
+    // `unsafe-none`, which parts it from the other pages as well.
+    ("Cross-Origin-Opener-Policy", "noopener-allow-popups"),
+    ("Cross-Origin-Embedder-Policy", "unsafe-none"),
+];
+
+/// The headers of the answer about a file, by its path below the folder that is served.
+pub fn of(path: &Path) -> Vec<(&'static str, &'static str)> {
+    let installs = path.starts_with(INSTALLING_FOLDER);
+    let instead = |name: &str| INSTALLING.iter().find(|(other, _)| *other == name);
+    let header = |(name, value)| match instead(name) {
+        Some((_, other)) if installs => (name, *other),
+        _ => (name, value),
+    };
+    ALWAYS.into_iter().map(header).collect()
+}
+
+/// Sent with every answer but those below [`INSTALLING_FOLDER`].
 pub const ALWAYS: [(&str, &str); 10] = [
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("Connection-Allowlist", CONNECTION_ALLOWLIST),
@@ -111,6 +149,61 @@ mod tests {
             ("Cross-Origin-Embedder-Policy", "require-corp"),
         ] {
             assert!(ALWAYS.contains(&header), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn the_page_that_installs_may_fetch_over_https_and_is_as_strict_otherwise() {
+        let of = |path| of(Path::new(path));
+        let policy = |headers: Vec<(_, &'static str)>| {
+            let policy = headers
+                .into_iter()
+                .find(|(name, _)| *name == "Content-Security-Policy");
+            let policy = policy.map_or("", |(_, value)| value);
+            policy.split("; ").map(str::trim).collect::<Vec<_>>()
+        };
+        let (page, installing) = (policy(of("index.html")), policy(of("install/index.html")));
+        assert_eq!(page, policy(ALWAYS.to_vec()));
+        let others: Vec<_> = installing
+            .iter()
+            .filter(|rule| !page.contains(rule))
+            .collect();
+        // It shows no picture of a person, so it needs no `blob:`.
+        let expected = [
+            "img-src 'self'",
+            "connect-src 'self' https: http://localhost:*",
+        ];
+        assert_eq!(others, expected.iter().collect::<Vec<_>>());
+        assert_eq!(page.len(), installing.len());
+    }
+
+    #[test]
+    fn no_other_page_gets_a_hold_of_the_one_that_installs_or_of_its_worker() {
+        for path in ["install/index.html", "install/worker.js"] {
+            let headers = of(Path::new(path));
+            assert_eq!(headers.len(), ALWAYS.len(), "{path}");
+            for header in [
+                ("Cross-Origin-Opener-Policy", "noopener-allow-popups"),
+                ("Cross-Origin-Embedder-Policy", "unsafe-none"),
+                ("X-Content-Type-Options", "nosniff"),
+            ] {
+                assert!(headers.contains(&header), "{path}: {header:?}");
+            }
+        }
+        for path in [
+            "index.html",
+            "worker.js",
+            "installed.js",
+            "app/install/x.js",
+        ] {
+            assert_eq!(of(Path::new(path)), ALWAYS, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_page_that_installs_is_said_of_all_others_too() {
+        for (name, _) in INSTALLING {
+            assert!(ALWAYS.iter().any(|(other, _)| *other == name), "{name}");
         }
     }
 

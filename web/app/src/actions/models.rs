@@ -1,18 +1,19 @@
 //! Installing, choosing and removing models.
 
+use gloo::events::EventListener;
 use js_sys::Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use outpost_protocol::{
-    DEMO_MANIFEST, DEMO_MODEL, DeviceChoice, Event, ModelInfo, ModelState, ModelStatus, Request,
-    Stage,
+    Consent, DEMO_MANIFEST, DEMO_MODEL, DeviceChoice, Event, ModelInfo, ModelState, ModelStatus,
+    Request, Stage,
 };
-use web_sys::File;
+use web_sys::{File, VisibilityState};
 
 use super::{answering, evicted, now_ms};
 use crate::browser;
 use crate::client::{Answers, Client};
-use crate::state::{App, Problem, Speed, Work};
+use crate::state::{App, Problem, Speed, Terms, Work};
 
 /// Where the browser keeps which model was used last.
 const LAST_MODEL: &str = "outpost.model";
@@ -143,7 +144,8 @@ async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
             let request = Request::Download {
                 manifest_url: DEMO_MANIFEST.to_owned(),
             };
-            install(app, client, client.call(request, &Array::new()), true).await
+            let last = follow(app, client.call(request, &Array::new())).await;
+            installed(app, client, last, true).await
         }
     };
     if let Some(id) = chosen {
@@ -176,8 +178,8 @@ pub fn go_on(app: App, client: &Client, source: &str) {
     };
     let client = client.clone();
     spawn_local(async move {
-        let answers = client.call(request, &Array::new());
-        if let Some(id) = install(app, &client, answers, false).await {
+        let last = follow(app, client.call(request, &Array::new())).await;
+        if let Some(id) = installed(app, &client, last, false).await {
             load(app, &client, &id, false).await;
         }
     });
@@ -219,20 +221,69 @@ pub fn save_model(app: App, client: &Client, id: &str) {
     });
 }
 
-/// Installs the files of a model, and uses it.
+/// Installs the files of a model, and uses it; first its terms are asked about, if it has some.
 pub fn import(app: App, client: &Client, files: Vec<File>) {
+    import_with(app, client, files, Consent::Ask);
+}
+
+/// The person accepts the terms of the model whose files were chosen.
+pub fn accept_terms(app: App, client: &Client) {
+    if let Some(asked) = app.terms.get_untracked() {
+        import_with(app, client, asked.files, Consent::Given);
+    }
+}
+
+fn import_with(app: App, client: &Client, files: Vec<File>, consent: Consent) {
     if files.is_empty() || app.stoppable.get_untracked().is_some() {
         return;
     }
     app.problem.set(None);
+    app.terms.set(None);
     let attachments: Array = files.iter().collect();
     let client = client.clone();
     spawn_local(async move {
-        let answers = client.call(Request::ImportFiles { name: None }, &attachments);
-        if let Some(id) = install(app, &client, answers, false).await {
-            load(app, &client, &id, false).await;
+        let request = Request::ImportFiles {
+            name: None,
+            consent,
+        };
+        match follow(app, client.call(request, &attachments)).await {
+            Event::TermsAsked {
+                name,
+                terms,
+                notice,
+            } => app.terms.set(Some(Terms {
+                name,
+                terms,
+                notice,
+                files,
+            })),
+            last => {
+                if let Some(id) = installed(app, &client, last, false).await {
+                    load(app, &client, &id, false).await;
+                }
+            }
         }
     });
+}
+
+/// Whether a model came from another host, which only the page that installs may ask again.
+pub fn is_elsewhere(source: &str) -> bool {
+    let own = window().location().origin().unwrap_or_default();
+    source.starts_with("http") && !source.starts_with(&own)
+}
+
+/// Lists models anew when a person comes back to this page: another tab may have changed them.
+pub fn list_when_seen(app: App, client: &Client) {
+    let client = client.clone();
+    EventListener::new(&document(), "visibilitychange", move |_| {
+        let seen = document().visibility_state() == VisibilityState::Visible;
+        let idle = app.answering.get_untracked().is_none() && !app.starting.get_untracked();
+        if seen && idle {
+            // Whoever observes the client gets the list.
+            let _models = client.call(Request::ListModels, &Array::new());
+        }
+    })
+    .forget();
 }
 
 /// Follows long work, which can be stopped, to its final event.
@@ -244,9 +295,9 @@ async fn follow(app: App, answers: Answers) -> Event {
     last
 }
 
-/// Follows an installation to its end -> the model's id.
-async fn install(app: App, client: &Client, answers: Answers, retry: bool) -> Option<String> {
-    match follow(app, answers).await {
+/// What an installation has come to -> the model's id.
+async fn installed(app: App, client: &Client, last: Event, retry: bool) -> Option<String> {
+    match last {
         Event::Installed { model } => {
             keep_storage();
             return Some(model.id);

@@ -2,8 +2,8 @@
 
 use leptos::ev;
 use leptos::html::{
-    Dialog, button, dialog as dialog_element, div, h2, label, li, option, p, select, span, strong,
-    ul,
+    Dialog, a, button, dialog as dialog_element, div, h2, label, li, option, p, select, span,
+    strong, ul,
 };
 use leptos::prelude::*;
 use outpost_protocol::{DeviceChoice, Fit, ModelInfo, ModelStatus, Rating, Verdict, format};
@@ -56,8 +56,8 @@ pub fn dialog(
         )),
         h2().child("Add MedGemma"),
         p().child(
-            "Google gives it to those who accept its terms (developers.google.com/health-ai-developer-foundations/terms); who adds \
-             it accepts them. Fetch two files there, and choose both together:",
+            "Google gives it to those who accept its terms (developers.google.com/health-ai-developer-foundations/terms); they are \
+             shown before it is added. Fetch two files there, and choose both together:",
         ),
         ul().class("needed").child((
             li().child("the model: its name ends in Q4_0.gguf (smaller) or Q8_0.gguf"),
@@ -72,10 +72,20 @@ pub fn dialog(
             span().attr("aria-hidden", "true").child("Add model files"),
             file_input(MODEL_FILES, ADD_MODEL_FILES, None, add),
         )),
+        p().class("device-line").child(elsewhere("Add a model from an address")),
         p().class("fine").child(
             "From one device to the next without a network: Save makes one file of a model, which is added there in the same way.",
         ),
     ))
+}
+
+/// The page that may ask other hosts.
+fn elsewhere(name: &'static str) -> AnyView {
+    a().class("link")
+        .attr("href", "install/")
+        .attr("data-testid", "add-address")
+        .child(name)
+        .into_any()
 }
 
 /// Whether MedGemma would run here, once somebody asks.
@@ -213,6 +223,7 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
             )),
             Some(command(app, || true, save, || "Save")),
         ),
+        _ if actions::is_elsewhere(&model.source) => (Some(elsewhere("Go on")), None, None),
         _ if model.source.ends_with(".json") => {
             let source = model.source.clone();
             let go_on = move |_| {
@@ -228,9 +239,11 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
         span().class("model-facts").child((
             strong().child(model.name),
             span().class("fine").child(facts),
-            model
-                .terms
-                .map(|terms| span().class("fine terms").child(format!("Terms: {terms}"))),
+            model.terms.map(|terms| {
+                let accepted = model.accepted_ms.map_or("", |_| " (accepted)");
+                let terms = format!("Terms{accepted}: {terms}");
+                span().class("fine terms").child(terms)
+            }),
         )),
         span().class("model-actions").child((
             commands,
@@ -252,7 +265,8 @@ fn row(app: App, client: SharedClient, node: NodeRef<Dialog>, model: ModelInfo) 
 
 /// What there is of a model.
 fn facts(model: &ModelInfo) -> String {
-    let files = match model.source.ends_with(".json") {
+    let fetched = model.source.ends_with(".json") || actions::is_elsewhere(&model.source);
+    let files = match fetched {
         true => String::new(),
         false => format!(" Add {} again to go on.", model.source),
     };

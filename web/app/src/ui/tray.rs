@@ -7,12 +7,17 @@ use outpost_protocol::{Stage, Unit, format};
 
 use super::SharedClient;
 use super::icons::{self, icon};
+use super::terms::terms;
 use crate::actions;
 use crate::state::{App, Work};
 
-/// Error first, then progress.
+/// Error first, then terms to accept, then progress.
 pub fn tray(app: App, client: SharedClient) -> impl IntoView {
-    (move || problem(app, client), move || working(app, client))
+    (
+        move || problem(app, client),
+        move || terms(app, client),
+        move || working(app, client),
+    )
 }
 
 fn problem(app: App, client: SharedClient) -> Option<impl IntoView> {

@@ -5,24 +5,20 @@
 use std::cell::Cell;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use js_sys::Uint8Array;
-use outpost_engine::weights::limits::MAX_JSON_BYTES;
 use outpost_engine::weights::shards::Manifest;
-use outpost_protocol::{DEMO_MANIFEST, DEMO_MODEL, ModelInfo, ModelState, Stage, Unit};
+use outpost_protocol::{Consent, DEMO_MANIFEST, DEMO_MODEL, ModelInfo, ModelState, Stage, Unit};
 use outpost_store::{Error, Installation, Part};
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{
-    Headers, ReadableStreamDefaultReader, ReadableStreamReadResult, RequestCache, RequestInit,
-    Response, Url,
-};
 
+use super::net::{
+    ATTEMPTS, Body, FIRST_WAIT_MS, LONGEST_WAIT_MS, broken, fetch_small, patiently, pause, request,
+    resolve, resolve_beside,
+};
+use super::terms::{self, Terms};
 use super::{Watching, check_space};
 use crate::desk::Task;
-use crate::event_loop::{at_most_ms, scope, sleep_ms};
 use crate::models::{Models, now_ms};
 use crate::opfs::Handle;
-use crate::problem::{Problem, Result, text_of};
+use crate::problem::{Problem, Result};
 
 /// Shards that are fetched at once.
 const CONNECTIONS: usize = 3;
@@ -31,24 +27,20 @@ type Writer = outpost_store::Writer<Handle>;
 
 /// How often a shard that arrives damaged is fetched.
 const WRONG_ATTEMPTS: u32 = 2;
-/// How often in a row a request may bring nothing.
-const ATTEMPTS: u32 = 6;
-/// Before the second of these; then twice as long each time, and at most [`LONGEST_WAIT_MS`].
-const FIRST_WAIT_MS: i32 = 500;
-const LONGEST_WAIT_MS: i32 = 15_000;
-/// A server that sends nothing for so long is asked anew.
-const STALLED_MS: i32 = 30_000;
 /// What the demonstration model says wherever it is used.
 const DEMO_NAME: &str = "Demonstration model";
 const DEMO_NOTICE: &str = "Demonstration model: it knows no medicine.";
-/// What to do where the network did not help.
-const ASK_AGAIN: &str = "Check the connection and try again. What was fetched is kept.";
 
 /// Installs the shard set whose manifest lies at `url`, relative to the page.
 ///
 /// # Errors
-/// No network, damaged data, and what storage refuses.
-pub async fn download(task: &Task, models: &Models, url: &str) -> Result<ModelInfo> {
+/// No network, damaged data, terms that nobody has accepted, and what storage refuses.
+pub async fn download(
+    task: &Task,
+    models: &Models,
+    url: &str,
+    consent: Consent,
+) -> Result<ModelInfo> {
     task.state(None, ModelState::Downloading);
     let address = resolve(url)?;
     let json = patiently(task, async || fetch_small(&address).await).await?;
@@ -58,7 +50,11 @@ pub async fn download(task: &Task, models: &Models, url: &str) -> Result<ModelIn
         DEMO_NAME.clone_into(&mut manifest.name);
         DEMO_NOTICE.clone_into(&mut manifest.notice);
     }
+    let accepted = terms::ask(models, consent, &Terms::of(&manifest, url), |known| {
+        known.id.as_ref() == Some(&manifest.id)
+    })?;
     let installation = models.0.install(&manifest, url).await?;
+    terms::note(models, &installation, accepted)?;
     let missing = models.0.missing(&installation);
     let missing_bytes: u64 = missing.iter().map(|part| part.bytes).sum();
     check_space(missing_bytes).await?;
@@ -80,30 +76,6 @@ pub async fn download(task: &Task, models: &Models, url: &str) -> Result<ModelIn
         .complete(&installation, &manifest, now_ms())
         .await?;
     Ok(models.info(model).await)
-}
-
-/// Tries again what the network did not bring, waiting longer each time.
-async fn patiently<T>(task: &Task, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
-    let mut wait_ms = FIRST_WAIT_MS;
-    for _ in 1..ATTEMPTS {
-        match attempt().await {
-            Err(Problem::Network { .. }) => pause(task, wait_ms).await?,
-            outcome => return outcome,
-        }
-        wait_ms = (2 * wait_ms).min(LONGEST_WAIT_MS);
-    }
-    attempt().await
-}
-
-/// Waits, in pieces between which the person can stop.
-async fn pause(task: &Task, milliseconds: i32) -> Result<()> {
-    let mut left_ms = milliseconds;
-    while left_ms > 0 {
-        sleep_ms(left_ms.min(FIRST_WAIT_MS)).await;
-        left_ms -= FIRST_WAIT_MS;
-        task.check().await?;
-    }
-    Ok(())
 }
 
 struct Fetching<'t> {
@@ -205,118 +177,4 @@ impl Fetching<'_> {
         }
         Ok(())
     }
-}
-
-/// The pieces of an answer as they arrive.
-struct Body(ReadableStreamDefaultReader);
-
-impl Body {
-    fn of(response: &Response) -> Result<Self> {
-        let stream = response
-            .body()
-            .ok_or_else(|| Problem::new("The answer is empty.", ASK_AGAIN))?;
-        Ok(Self(stream.get_reader().unchecked_into()))
-    }
-
-    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let read = JsFuture::from(self.0.read());
-        let step = at_most_ms(STALLED_MS, read).await;
-        let step = step.ok_or_else(|| broken("the server has stopped sending"))?;
-        let step = step.map_err(|error| broken(&text_of(&error)))?;
-        let step: ReadableStreamReadResult = step.unchecked_into();
-        match step.get_done() {
-            Some(true) => Ok(None),
-            _ => Ok(Some(Uint8Array::new(&step.get_value()).to_vec())),
-        }
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        // Ends the transfer if it goes on. One that has failed refuses, which changes nothing.
-        let ended = JsFuture::from(self.0.cancel());
-        spawn_local(async move {
-            let _ = ended.await;
-        });
-    }
-}
-
-/// A whole small document.
-async fn fetch_small(url: &str) -> Result<Vec<u8>> {
-    let mut body = Body::of(&request(url, 0).await?)?;
-    let mut bytes = Vec::new();
-    while let Some(piece) = body.next().await? {
-        bytes.extend(piece);
-        if bytes.len() as u64 > MAX_JSON_BYTES {
-            return Err(Problem::new(
-                "The model's description is too large.",
-                "Fetch the model from another place.",
-            ));
-        }
-    }
-    Ok(bytes)
-}
-
-/// Asks for a file from byte `offset` on.
-async fn request(url: &str, offset: u64) -> Result<Response> {
-    let ask = || {
-        let headers = Headers::new()?;
-        if offset > 0 {
-            headers.set("Range", &format!("bytes={offset}-"))?;
-        }
-        let init = RequestInit::new();
-        init.set_headers(&headers);
-        // Shards are kept in OPFS; a second copy in the browser's cache would only take space.
-        init.set_cache(RequestCache::NoStore);
-        Ok(scope().fetch_with_str_and_init(url, &init))
-    };
-    let promise = ask().map_err(|error: JsValue| broken(&text_of(&error)))?;
-    let response = at_most_ms(STALLED_MS, JsFuture::from(promise)).await;
-    let response = response.ok_or_else(|| broken("the server does not answer"))?;
-    let response = response.map_err(|error| broken(&text_of(&error)))?;
-    let response: Response = response.unchecked_into();
-    match response.status() {
-        200 | 206 => Ok(response),
-        404 => Err(Problem::new(
-            "The model is not at this address.",
-            "Add a model from files on this device.",
-        )),
-        // What a server may say when it has too much to do, or will do better later.
-        status @ (408 | 425 | 429 | 500..) => Err(broken(&format!("the server answered {status}"))),
-        status => Err(Problem::new(
-            format!("The model could not be fetched: the server answered {status}."),
-            ASK_AGAIN,
-        )),
-    }
-}
-
-fn broken(detail: &str) -> Problem {
-    Problem::Network {
-        message: format!("The model could not be fetched: {detail}."),
-        remedy: ASK_AGAIN.to_owned(),
-    }
-}
-
-/// The address relative to this Worker's script, which lies beside the page.
-fn resolve(url: &str) -> Result<String> {
-    resolve_beside(&address(), url)
-}
-
-fn address() -> String {
-    let property =
-        |of: &JsValue, name: &str| js_sys::Reflect::get(of, &name.into()).unwrap_or_default();
-    property(&property(&scope(), "location"), "href")
-        .as_string()
-        .unwrap_or_default()
-}
-
-fn resolve_beside(base: &str, url: &str) -> Result<String> {
-    Url::new_with_base(url, base)
-        .map(|url| url.href())
-        .map_err(|_| {
-            Problem::new(
-                format!("\u{201c}{url}\u{201d} is no address."),
-                "Check it and try again.",
-            )
-        })
 }

@@ -1,11 +1,13 @@
 //! GGUF files that a person chose, packed into shards as they are read.
 
-use outpost_engine::weights::shards::{LAYOUT_VERSION, Packing, Role, ShardPlan};
+use outpost_engine::ports::ByteSource;
+use outpost_engine::weights::shards::{LAYOUT_VERSION, Manifest, Packing, Role, ShardPlan};
 use outpost_engine::weights::{Gguf, SplitName, WeightSource};
-use outpost_protocol::ModelInfo;
-use outpost_store::{Conversion, Sha256};
+use outpost_protocol::{Consent, ModelInfo};
+use outpost_store::{Conversion, Installation, Sha256};
 use web_sys::File;
 
+use super::terms::{self, Terms};
 use super::{copy, names};
 use crate::desk::Task;
 use crate::models::{Models, now_ms};
@@ -13,7 +15,7 @@ use crate::problem::{Problem, Result};
 use crate::sources::FileSource;
 
 /// Largest shard. A hash covers as much, and one that is broken is fetched again alone.
-const SHARD_BYTES: u64 = 64 << 20;
+pub const SHARD_BYTES: u64 = 64 << 20;
 
 /// What is needed, wherever something else was chosen.
 const NEEDED: &str =
@@ -22,12 +24,13 @@ const NEEDED: &str =
 /// Installs a text model, with an image encoder or without.
 ///
 /// # Errors
-/// Files that are something else, damaged ones, and what storage refuses.
+/// Files that are something else, damaged ones, terms that nobody has accepted, and what storage refuses.
 pub async fn import(
     task: &Task,
     models: &Models,
     files: Vec<File>,
     name: Option<String>,
+    consent: Consent,
 ) -> Result<ModelInfo> {
     let chosen = identity(&files);
     let source = names(&files);
@@ -35,13 +38,19 @@ pub async fn import(
     let name = name.unwrap_or_else(|| name_of(&files));
     let packing = Packing::plan(files, &name, SHARD_BYTES)?;
     let key = format!("{LAYOUT_VERSION} {SHARD_BYTES} {name}\n{chosen}");
+    let key = Sha256::of(key.as_bytes()).to_string();
+    let said = Terms::of(&planned(&packing)?, &source);
+    let accepted = terms::ask(models, consent, &said, |known| {
+        known.key.as_ref() == Some(&key)
+    })?;
     let conversion = Conversion {
-        key: &Sha256::of(key.as_bytes()).to_string(),
+        key: &key,
         name: &name,
         source: &source,
         shards: packing.shards(),
     };
     let installation = models.0.convert(conversion).await?;
+    terms::note(models, &installation, accepted)?;
     let position = |name: &str| packing.shards().iter().position(|shard| shard.name == name);
     copy(task, models, &installation, |name, offset, bytes| {
         // Only parts of the plan are asked for.
@@ -49,19 +58,37 @@ pub async fn import(
         Ok(packing.read_shard(index, offset, bytes)?)
     })
     .await?;
-    let stored = |shard: &ShardPlan| {
-        models
-            .0
-            .stored(&installation, &shard.name)
-            .map(|hash| hash.0)
-    };
-    let hashes: Option<Vec<_>> = packing.shards().iter().map(stored).collect();
-    let manifest = packing.manifest(&hashes.unwrap_or_default())?;
+    let manifest = manifest_of(models, &installation, &packing)?;
     let model = models
         .0
         .complete(&installation, &manifest, now_ms())
         .await?;
     Ok(models.info(model).await)
+}
+
+/// The manifest once every shard is stored.
+///
+/// # Errors
+/// A shard that is not.
+pub fn manifest_of<S: ByteSource>(
+    models: &Models,
+    installation: &Installation,
+    packing: &Packing<Gguf<S>>,
+) -> Result<Manifest> {
+    let stored = |shard: &ShardPlan| {
+        let hash = models.0.stored(installation, &shard.name);
+        hash.map(|hash| hash.0)
+    };
+    let hashes: Option<Vec<_>> = packing.shards().iter().map(stored).collect();
+    Ok(packing.manifest(&hashes.unwrap_or_default())?)
+}
+
+/// The manifest as it is known before anything is read: without hashes, and with another id.
+///
+/// # Errors
+/// Files of which no manifest can be made.
+pub fn planned<S: ByteSource>(packing: &Packing<Gguf<S>>) -> Result<Manifest> {
+    Ok(packing.manifest(&vec![[0; 32]; packing.shards().len()])?)
 }
 
 /// What tells these files from others, as far as that is known without reading them.
@@ -74,13 +101,25 @@ fn identity(files: &[File]) -> String {
     lines.concat()
 }
 
-/// Opens files and tells text model and image encoder apart by what they say they are.
+/// Opens files and tells text model and image encoder apart.
 fn open(files: Vec<File>) -> Result<Vec<(Role, Gguf<FileSource>)>> {
-    let mut opened: Vec<(Role, Gguf<FileSource>)> = Vec::new();
+    let mut opened = Vec::new();
     for (name, files) in together(files)? {
         let sources = files.into_iter().map(FileSource::new);
         let sources = sources.collect::<Result<Vec<_>>>()?;
         let gguf = Gguf::open_split(sources).map_err(|error| about(&name, error.into()))?;
+        opened.push((name, gguf));
+    }
+    roles(opened)
+}
+
+/// Tells text model and image encoder apart by what they say they are.
+///
+/// # Errors
+/// Other models, two of one kind, and no text model.
+pub fn roles<S: ByteSource>(models: Vec<(String, Gguf<S>)>) -> Result<Vec<(Role, Gguf<S>)>> {
+    let mut opened: Vec<(Role, Gguf<S>)> = Vec::new();
+    for (name, gguf) in models {
         let architecture = gguf.metadata().str("general.architecture");
         let architecture = architecture.map_err(|error| about(&name, error.into()))?;
         if !["gemma3", "clip"].contains(&architecture) {
@@ -140,7 +179,7 @@ fn together(files: Vec<File>) -> Result<Vec<(String, Vec<File>)>> {
 }
 
 /// The text model's own name, or that of its file.
-fn name_of(files: &[(Role, Gguf<FileSource>)]) -> String {
+pub fn name_of<S: ByteSource>(files: &[(Role, Gguf<S>)]) -> String {
     let text = files
         .iter()
         .find(|(role, _)| *role == Role::Text)
@@ -156,7 +195,7 @@ fn name_of(files: &[(Role, Gguf<FileSource>)]) -> String {
 }
 
 /// The same problem, naming the file if it does not.
-fn about(name: &str, problem: Problem) -> Problem {
+pub fn about(name: &str, problem: Problem) -> Problem {
     match problem {
         Problem::Failed { message, .. } if message.contains(name) => Problem::new(message, NEEDED),
         Problem::Failed { message, .. } => {

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use outpost_engine::ports::ByteSource;
 use outpost_engine::weights::limits::MAX_JSON_BYTES;
 use outpost_engine::weights::shards::Manifest;
-use outpost_protocol::ModelInfo;
+use outpost_protocol::{Consent, ModelInfo};
 use outpost_store::Error;
 use outpost_store::archive::{MANIFEST, is_archive, members};
 use web_sys::File;
 
+use super::terms::{self, Terms};
 use super::{copy, damaged, names};
 use crate::desk::Task;
 use crate::models::{Models, now_ms};
@@ -69,15 +70,21 @@ pub fn find(files: &[File]) -> Result<Option<ShardSet>> {
 /// Installs a shard set.
 ///
 /// # Errors
-/// Files that lack something or are damaged, and what storage refuses.
+/// Files that lack something or are damaged, terms that nobody has accepted, and what storage refuses.
 pub async fn import(
     task: &Task,
     models: &Models,
     set: &ShardSet,
     files: &[File],
+    consent: Consent,
 ) -> Result<ModelInfo> {
     let manifest = Manifest::from_json(&set.manifest()?)?;
-    let installation = models.0.install(&manifest, &names(files)).await?;
+    let source = names(files);
+    let accepted = terms::ask(models, consent, &Terms::of(&manifest, &source), |known| {
+        known.id.as_ref() == Some(&manifest.id)
+    })?;
+    let installation = models.0.install(&manifest, &source).await?;
+    terms::note(models, &installation, accepted)?;
     for part in models.0.missing(&installation) {
         set.check(&part.name, part.bytes)?;
     }

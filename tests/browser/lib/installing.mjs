@@ -1,0 +1,53 @@
+// The page that installs models from other hosts, as a person uses it.
+import assert from "node:assert/strict";
+import { part } from "./page.mjs";
+import { READY_MS } from "./settings.mjs";
+
+/** The page that installs, of the application at `address`. */
+export async function openInstalling(page, address) {
+  await page.goto(`${address}/install/`);
+  await part(page, "add").waitFor();
+  return page;
+}
+
+/** Types addresses and asks for what lies there. */
+export async function ask(page, model, picture = "") {
+  await part(page, "address").fill(model);
+  await part(page, "picture-address").fill(picture);
+  await part(page, "add").click();
+}
+
+/** Waits until a model is there -> its name; what went wrong instead is a failure. */
+export async function done(page) {
+  const end = part(page, "done").or(part(page, "error"));
+  await end.waitFor({ timeout: READY_MS });
+  assert.equal(await problem(page), "", "the page shows an error");
+  return part(page, "done").locator("h2").innerText();
+}
+
+/** Waits until the page says what went wrong -> its words. */
+export async function refused(page) {
+  await part(page, "error").waitFor({ timeout: READY_MS });
+  return problem(page);
+}
+
+/** What the page says went wrong. */
+export async function problem(page) {
+  const shown = part(page, "error");
+  return (await shown.count()) ? (await shown.innerText()).trim() : "";
+}
+
+/** Names of the models that the page lists, with what it says of them. */
+export async function listed(page) {
+  const rows = part(page, "model-list").locator("li");
+  return Promise.all((await rows.all()).map((row) => row.locator(".model-facts").innerText()));
+}
+
+/** Waits until so many bytes of the model were fetched. */
+export function fetched(page, megabytes) {
+  const enough = (megabytes) => document.getElementById("work").hidden === false && document.getElementById("bar").value >= megabytes * 1e6;
+  return page.waitForFunction(enough, megabytes, { timeout: READY_MS, polling: 50 });
+}
+
+/** What the application has, asked from its main page. */
+export const models = (page) => page.evaluate(() => window.outpost.models());
