@@ -48,7 +48,7 @@ fn ways(kind: &str, device: DeviceChoice) -> Vec<Way> {
     let split = |(threads_per_row, square)| Tuning {
         threads_per_row,
         square,
-        level: None,
+        ..Tuning::PLAIN
     };
     let (logits, features) = match (device, kind.starts_with('q')) {
         (Cpu, true) => (LOGITS_I16, FEATURES_I16),

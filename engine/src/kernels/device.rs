@@ -9,7 +9,7 @@ use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
 use serde::{Deserialize, Serialize};
 
 use super::gpu::counters::TASKS_MAX;
-use super::params::Tuning;
+use super::params::{Arithmetic, Tuning};
 use super::simd::Level;
 use crate::error::{Error, Result};
 use crate::ports::Helpers;
@@ -61,6 +61,8 @@ struct Opened {
     kind: DeviceKind,
     adapter: String,
     software: bool,
+    /// Whether kernels may multiply packed integers.
+    integers: bool,
     tuning: Tuning,
 }
 
@@ -91,10 +93,10 @@ impl ComputeDevice {
                 kind: DeviceKind::Cpu,
                 adapter: "CPU".to_owned(),
                 software: true,
+                integers: false,
                 tuning: Tuning {
-                    square: 0,
-                    threads_per_row: 1,
                     level: Some(Level::detect()),
+                    ..Tuning::PLAIN
                 },
             },
             helpers: None,
@@ -144,6 +146,14 @@ impl ComputeDevice {
     /// Whether a processor does the work, as a GPU or as itself.
     pub fn is_software(&self) -> bool {
         self.opened.software
+    }
+
+    /// Whether products can be computed in `arithmetic` here.
+    pub fn offers(&self, arithmetic: Arithmetic) -> bool {
+        match arithmetic {
+            Arithmetic::F32 => true,
+            Arithmetic::I8 => self.opened.integers,
+        }
     }
 
     /// How products are worked out.
@@ -198,7 +208,7 @@ impl ComputeDevice {
 
 impl Opened {
     fn gpu(opened: Result<(Device, WgpuSetup), WgpuInitError>) -> Result<Self> {
-        use burn::tensor::wgpu::wgpu::DeviceType;
+        use burn::tensor::wgpu::wgpu::{DeviceType, WgslLanguageFeatures};
         let (burn, setup) = opened.map_err(|error| Error::Device {
             device: "GPU".to_owned(),
             detail: error.to_string(),
@@ -219,11 +229,15 @@ impl Opened {
             kind: DeviceKind::Gpu,
             adapter: name,
             software,
+            integers: setup
+                .instance
+                .wgsl_language_features()
+                .contains(WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             tuning: Tuning {
                 // Barriers are dear where threads are emulated; on a GPU neighbours should read neighbours.
                 threads_per_row: if software { 1 } else { 16 },
                 square: if software { 0 } else { 8 },
-                level: None,
+                ..Tuning::PLAIN
             },
         })
     }

@@ -8,7 +8,7 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::params::{EmbedParams, LinearParams, Tuning};
+use super::super::params::{EmbedParams, FEW_TOKENS, LinearParams, Tuning};
 use super::decode::{
     GROUP, OCTET, OCTETS, PlaneStarts, PlaneStartsLaunch, SCALES, decode_dense, decode_octet,
     group_quads, group_words, load_group, load_row, load_scales, octet_quads,
@@ -26,9 +26,6 @@ const MOST_REGISTERS: usize = 4;
 
 /// The same where a processor emulates the GPU: decoding costs most there, and registers are memory anyway.
 const EMULATED_TILE: (usize, usize) = (8, 16);
-
-/// Most tokens that rows are met with one by one; a tile would mostly be empty.
-const MOST_TOKENS_BY_ROW: usize = 16;
 
 /// Rows and tokens that a thread has for a single token.
 const LINE: (usize, usize) = (1, 1);
@@ -371,6 +368,17 @@ fn embed_ragged_kernel(
     }
 }
 
+/// Rows and tokens that a thread has.
+pub fn tile_by_row(tokens: usize, threads_per_row: usize) -> (usize, usize) {
+    match (tokens, threads_per_row) {
+        // One thread a row is what emulated GPUs get.
+        (1, 1) => EMULATED_LINE,
+        (1, _) => LINE,
+        (_, 1) => EMULATED_TILE,
+        _ => TILE,
+    }
+}
+
 /// The numbers of a product, for a kernel.
 pub fn sizes(p: &LinearParams) -> SizesLaunch {
     SizesLaunch::new(
@@ -409,18 +417,12 @@ pub fn linear(
         }
         return;
     }
-    if p.tokens > MOST_TOKENS_BY_ROW && tuning.square > 0 {
+    if p.tokens > FEW_TOKENS && tuning.square > 0 {
         tiled(x, weights, y, p, tuning.square);
         return;
     }
     let threads_per_row = tuning.threads_per_row;
-    let (tile_rows, tile_tokens) = match (p.tokens, threads_per_row) {
-        // One thread a row is what emulated GPUs get.
-        (1, 1) => EMULATED_LINE,
-        (1, _) => LINE,
-        (_, 1) => EMULATED_TILE,
-        _ => TILE,
-    };
+    let (tile_rows, tile_tokens) = tile_by_row(p.tokens, threads_per_row);
     let rows_of_group = UNITS / threads_per_row * tile_rows;
     // SAFETY: lengths follow from the shapes; rows and tokens past the end are read where the last ones are.
     unsafe {

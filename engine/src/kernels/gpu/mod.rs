@@ -11,6 +11,7 @@ pub mod counters;
 mod decode;
 mod elementwise;
 mod heads;
+mod integer;
 mod linear;
 mod norm;
 mod step;
@@ -23,8 +24,8 @@ use cubecl::prelude::*;
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams, HeadParams,
-    LinearParams, NormParams, PoolParams, StepParams, Tuning,
+    Activation, Arithmetic, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams,
+    HeadParams, LinearParams, NormParams, PoolParams, StepParams, Tuning,
 };
 
 /// Threads of a workgroup, in every kernel.
@@ -89,7 +90,12 @@ impl EngineOps for CubeBackend {
         params: LinearParams,
         tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear(&x, &weights, &y, &params, tuning);
+        match tuning.arithmetic(&params) {
+            Arithmetic::I8 => {
+                integer::linear(&x, &weights, &y, &params, tuning);
+            }
+            _ => linear::linear(&x, &weights, &y, &params, tuning),
+        }
         y
     }
 
@@ -100,7 +106,13 @@ impl EngineOps for CubeBackend {
         params: LinearParams,
         tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear_geglu(&x, &weights, &y, &params, tuning.threads_per_row);
+        let threads_per_row = tuning.threads_per_row;
+        match tuning.arithmetic(&params) {
+            Arithmetic::I8 => {
+                integer::linear_geglu(&x, &weights, &y, &params, threads_per_row);
+            }
+            _ => linear::linear_geglu(&x, &weights, &y, &params, threads_per_row),
+        }
         y
     }
 

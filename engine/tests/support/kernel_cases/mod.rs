@@ -15,7 +15,9 @@ pub use products::{
 
 use burn::tensor::{Tensor, TensorData};
 use outpost_engine::error::Result;
-use outpost_engine::kernels::{self, Activation, ComputeDevice, DeviceChoice, Matrix, Tuning};
+use outpost_engine::kernels::{
+    self, Activation, Arithmetic, ComputeDevice, DeviceChoice, Matrix, Tuning,
+};
 use outpost_engine::weights::{BlockType, Metadata, Part, TensorInfo, WeightSource};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -146,16 +148,32 @@ async fn read(tensor: Tensor<2>) -> Vec<f32> {
         .unwrap()
 }
 
+/// The same where one activation may have been rounded to the other one of its neighbours.
+const STEP: f32 = 6e-4;
+
 /// Threads of a row and sides of tiles, whatever this adapter would choose.
 const SPLITS: [(usize, usize); 6] = [(1, 0), (4, 0), (16, 0), (64, 0), (1, 4), (1, 8)];
 
+/// Every arithmetic that products can be computed in.
+const ARITHMETICS: [Arithmetic; 2] = [Arithmetic::F32, Arithmetic::I8];
+
 /// Runs `operation` on both devices and compares; `magnitude` is what rounding errors are measured by.
 async fn same_on_both(what: &str, magnitude: f32, operation: impl Fn(&ComputeDevice) -> Tensor<2>) {
-    same_with(&SPLITS[..1], what, magnitude, operation).await;
+    same_in(&[Arithmetic::F32], &SPLITS[..1], what, magnitude, operation).await;
 }
 
-/// The same for products, which each of `splits` divides among threads in another way.
+/// The same for products, which each of `splits` divides among threads in another way, in every arithmetic that the GPU has.
 async fn same_with(
+    splits: &[(usize, usize)],
+    what: &str,
+    magnitude: f32,
+    operation: impl Fn(&ComputeDevice) -> Tensor<2>,
+) {
+    same_in(&ARITHMETICS, splits, what, magnitude, operation).await;
+}
+
+async fn same_in(
+    arithmetics: &[Arithmetic],
     splits: &[(usize, usize)],
     what: &str,
     magnitude: f32,
@@ -164,21 +182,32 @@ async fn same_with(
     let cpu = ComputeDevice::open(DeviceChoice::Cpu).await.unwrap();
     let gpu = ComputeDevice::open(DeviceChoice::Gpu).await.unwrap();
     kernels::use_level(None);
-    let expected = read(operation(&cpu.with_tuning(Tuning::PLAIN))).await;
-    for &(threads_per_row, square) in splits {
-        let tuning = Tuning {
-            threads_per_row,
-            square,
-            level: None,
+    for &arithmetic in arithmetics.iter().filter(|a| gpu.offers(**a)) {
+        let plain = Tuning {
+            few: arithmetic,
+            many: arithmetic,
+            ..Tuning::PLAIN
         };
-        let found = read(operation(&gpu.with_tuning(tuning))).await;
-        assert_eq!(found.len(), expected.len(), "{what}");
-        for (index, (f, e)) in found.iter().zip(&expected).enumerate() {
-            let off = (f - e).abs();
-            assert!(
-                off <= TOLERANCE * magnitude,
-                "{what}, {threads_per_row} threads a row, tiles of {square}: {f} at {index}, reference {e}"
-            );
+        let tolerance = match arithmetic {
+            Arithmetic::F32 => TOLERANCE,
+            Arithmetic::I8 => STEP,
+        };
+        let expected = read(operation(&cpu.with_tuning(plain))).await;
+        for &(threads_per_row, square) in splits {
+            let tuning = Tuning {
+                threads_per_row,
+                square,
+                ..plain
+            };
+            let found = read(operation(&gpu.with_tuning(tuning))).await;
+            assert_eq!(found.len(), expected.len(), "{what}");
+            for (index, (f, e)) in found.iter().zip(&expected).enumerate() {
+                let off = (f - e).abs();
+                assert!(
+                    off <= tolerance * magnitude,
+                    "{what}, {tuning:?}: {f} at {index}, reference {e}"
+                );
+            }
         }
     }
 }
