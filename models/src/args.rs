@@ -20,6 +20,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
 
+    /// Let a GPU compute products with fewer bits where that is clearly faster: answers then differ a little
+    #[arg(long, global = true)]
+    pub rounded_products: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -44,6 +44,8 @@ pub struct Compute {
     pub device: DeviceChoice,
     /// Threads on the CPU; as many as there are cores if not given.
     pub threads: Option<usize>,
+    /// Whether a GPU may compute products with fewer bits.
+    pub rounded_products: bool,
 }
 
 impl Compute {
@@ -69,6 +71,7 @@ pub fn engine(args: &ModelArgs, compute: Compute) -> Result<Loaded> {
         device: compute.device,
         helpers: compute.helpers(),
         context_tokens: args.context_tokens,
+        rounded_products: compute.rounded_products,
         clock: Some(Rc::new(clock.clone())),
         ..EngineOptions::default()
     };

@@ -53,6 +53,7 @@ fn run(cli: &Cli) -> Result<()> {
     let device = Compute {
         device: cli.device.into(),
         threads: cli.threads,
+        rounded_products: cli.rounded_products,
     };
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),

@@ -311,7 +311,7 @@ pub fn product(x: &[f32], weights: &[u8], y: &mut [f32], p: &LinearParams, tunin
             simd::linear_with(&x, weights, y, p);
         }
         None => match tuning.arithmetic(p) {
-            Arithmetic::F32 => linear::linear(x, weights, y, p),
+            Arithmetic::F32 | Arithmetic::F16 => linear::linear(x, weights, y, p),
             Arithmetic::I8 => linear::linear(&linear::rounded_to_i8(x), weights, y, p),
         },
     }

@@ -11,6 +11,8 @@ pub enum Arithmetic {
     /// IEEE single precision.
     #[default]
     F32,
+    /// On a GPU, with many tokens in tiles: IEEE half precision within a group of 32.
+    F16,
     /// On a GPU, with quantised weights: activations are rounded to 8 bits, 32 of them with a scale of their own, and multiplied
     /// as integers.
     I8,
@@ -30,6 +32,8 @@ pub struct Tuning {
     pub few: Arithmetic,
     /// What products with many tokens are computed in.
     pub many: Arithmetic,
+    /// On a GPU, with few tokens in f32: threads that share a row belong to one subgroup, and add up within it.
+    pub subgroups: bool,
     /// On the processor: which vector instructions; `None` for the plain reference.
     pub level: Option<Level>,
 }
@@ -41,6 +45,7 @@ impl Tuning {
         square: 0,
         few: Arithmetic::F32,
         many: Arithmetic::F32,
+        subgroups: false,
         level: None,
     };
 
@@ -55,7 +60,8 @@ impl Tuning {
     /// What this product is computed in.
     pub fn arithmetic(&self, p: &LinearParams) -> Arithmetic {
         let wanted = self.wanted(p.tokens);
-        match wanted.serves(p.block) {
+        let in_tiles = p.tokens > FEW_TOKENS && self.square > 0;
+        match wanted.serves(p.block, in_tiles) {
             true => wanted,
             false => Arithmetic::F32,
         }
@@ -78,9 +84,10 @@ impl Tuning {
 
 impl Arithmetic {
     /// Whether weights of this type are multiplied in it.
-    pub fn serves(self, block: BlockType) -> bool {
+    fn serves(self, block: BlockType, in_tiles: bool) -> bool {
         match self {
             Self::F32 => true,
+            Self::F16 => in_tiles,
             Self::I8 => !block.is_dense() && !matches!(block, BlockType::Q2K | BlockType::Q3K),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! What every kernel keeps to, so that it runs on the smallest WebGPU device: f32 arithmetic, at most
 //! 256 threads and 16 KiB of workgroup memory, at most 8 bindings, no subgroups, and loops around a
-//! barrier bounded by values that are the same for the whole workgroup.
+//! barrier bounded by values that are the same for the whole workgroup. Products have variants that ask for more
+//! ([`Arithmetic`], [`Tuning`]), which the device has to offer.
 
 mod attention;
 mod cache;
@@ -106,12 +107,11 @@ impl EngineOps for CubeBackend {
         params: LinearParams,
         tuning: Tuning,
     ) -> FloatTensor<Self> {
-        let threads_per_row = tuning.threads_per_row;
         match tuning.arithmetic(&params) {
             Arithmetic::I8 => {
-                integer::linear_geglu(&x, &weights, &y, &params, threads_per_row);
+                integer::linear_geglu(&x, &weights, &y, &params, tuning.threads_per_row);
             }
-            _ => linear::linear_geglu(&x, &weights, &y, &params, threads_per_row),
+            _ => linear::linear_geglu(&x, &weights, &y, &params, tuning),
         }
         y
     }

@@ -27,8 +27,8 @@ const BEFORE: usize = 30;
 /// Differences that are no mistake, as parts of the largest number: what rounding in another order explains,
 const ROUNDING: f32 = 1e-4;
 
-/// what one activation explains that was rounded to the other one of its neighbours,
-const STEP: f32 = 5e-3;
+/// what fewer bits explain: halves, or an activation that was rounded to the other one of its neighbours,
+const ROUNDED: f32 = 5e-3;
 
 /// what exponentials explain, which no driver has to get right to the last bit,
 const EXPONENTIAL: f32 = 1e-3;
@@ -80,7 +80,7 @@ impl Case {
         let found = self.values(device).await?;
         let tolerance = match device.tuning().is_exact(self.tokens) {
             true => self.tolerance,
-            false => self.tolerance.max(STEP),
+            false => self.tolerance.max(ROUNDED),
         };
         Ok(difference(&found, expected, tolerance).map(|how| format!("{}: {how}", self.what)))
     }

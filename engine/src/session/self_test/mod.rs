@@ -99,22 +99,23 @@ pub async fn prove(
         let blocks = needs.blocks.iter();
         blocks.flat_map(|block| products(*block, tokens)).collect()
     };
-    let line = |(arithmetic, threads_per_row)| Tuning {
+    let line = |(few, threads_per_row, subgroups)| Tuning {
         threads_per_row,
-        few: arithmetic,
+        few,
+        subgroups,
         ..gpu.tuning()
     };
-    let lines = each_of(&candidates.arithmetics, candidates.threads_per_row).map(line);
+    let lines = candidates.lines(gpu).into_iter().map(line);
     let single = cases(1);
     let lines = right(lines.collect(), &single, gpu, &reference, &mut switched_off).await?;
     let tuning = fastest(lines, 1, text, gpu, clock).await?;
 
-    let tile = |(arithmetic, square)| Tuning {
+    let tile = |(many, square)| Tuning {
         square,
-        many: arithmetic,
+        many,
         ..tuning
     };
-    let tiles = each_of(&candidates.arithmetics, candidates.squares).map(tile);
+    let tiles = candidates.tiles().into_iter().map(tile);
     let several = cases(TOKENS);
     let tiles = right(
         tiles.collect(),
@@ -148,7 +149,7 @@ struct Candidates {
 
 impl Candidates {
     fn of(device: &ComputeDevice, rounded_products: bool) -> Self {
-        let rounded = [Arithmetic::I8];
+        let rounded = [Arithmetic::F16, Arithmetic::I8];
         let rounded = rounded.into_iter().filter(|_| rounded_products);
         let arithmetics = std::iter::once(Arithmetic::F32).chain(rounded);
         let (threads_per_row, squares): (&[usize], &[usize]) = match device.is_software() {
@@ -162,18 +163,35 @@ impl Candidates {
             squares,
         }
     }
-}
 
-/// Each of `splits` in each of `arithmetics`.
-fn each_of(
-    arithmetics: &[Arithmetic],
-    splits: &[usize],
-) -> impl Iterator<Item = (Arithmetic, usize)> {
-    let with = |arithmetic: &Arithmetic| {
-        let arithmetic = *arithmetic;
-        splits.iter().map(move |split| (arithmetic, *split))
-    };
-    arithmetics.iter().flat_map(with)
+    /// Ways for few tokens: arithmetic, threads a row, and whether these add up as a subgroup.
+    fn lines(&self, device: &ComputeDevice) -> Vec<(Arithmetic, usize, bool)> {
+        let mut ways = Vec::new();
+        for &arithmetic in &self.arithmetics {
+            for &threads in self.threads_per_row {
+                match arithmetic {
+                    // Halves are for tiles.
+                    Arithmetic::F16 => {}
+                    Arithmetic::I8 => ways.push((arithmetic, threads, false)),
+                    Arithmetic::F32 => {
+                        ways.push((arithmetic, threads, false));
+                        if device.has_subgroups_of(threads) {
+                            ways.push((arithmetic, threads, true));
+                        }
+                    }
+                }
+            }
+        }
+        ways
+    }
+
+    /// Ways for many tokens: arithmetic, and the side of a thread's square.
+    fn tiles(&self) -> Vec<(Arithmetic, usize)> {
+        let arithmetics = self.arithmetics.iter();
+        let ways = arithmetics.flat_map(|a| self.squares.iter().map(|square| (*a, *square)));
+        ways.filter(|(a, square)| *a != Arithmetic::F16 || *square > 0)
+            .collect()
+    }
 }
 
 /// A way, for a message.
@@ -183,9 +201,11 @@ fn name(way: &Tuning) -> String {
         square,
         few,
         many,
+        subgroups,
         ..
     } = way;
-    format!("{threads_per_row} threads a row in {few:?}, tiles of {square} in {many:?}")
+    let shared = if *subgroups { " by subgroups" } else { "" };
+    format!("{threads_per_row} threads a row{shared} in {few:?}, tiles of {square} in {many:?}")
 }
 
 /// Those of `ways` that are right in all `cases`. The others are noted.
