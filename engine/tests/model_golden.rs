@@ -27,7 +27,7 @@ const FEATURES_I16: f32 = 2e-3;
 
 /// The same where a GPU rounds activations to 8 bits, 256 times as coarsely as to 16: a random model makes much of it.
 const LOGITS_I8: f32 = 2.5;
-const FEATURES_I8: f32 = 5e-1;
+const FEATURES_I8: f32 = 1e-1;
 
 /// The same where it multiplies in half precision.
 const LOGITS_F16: f32 = 2.5e-1;
@@ -336,4 +336,22 @@ fn awkward_shapes_give_the_references_logits_on_the_cpu() {
 #[test]
 fn awkward_shapes_give_the_references_logits_on_the_gpu() {
     check_awkward(Gpu);
+}
+
+#[test]
+fn the_self_test_finds_rounded_products_right_where_they_are_allowed() {
+    let options = EngineOptions {
+        device: Gpu,
+        rounded_products: true,
+        ..EngineOptions::default()
+    };
+    for kind in ["q8_0", "q4_0"] {
+        let model = case("random").join(format!("model-{kind}.gguf"));
+        let engine = engine_with(&model, None, options.clone());
+        assert!(
+            engine.stats().switched_off.is_empty(),
+            "{kind}: {:?}",
+            engine.stats().switched_off
+        );
+    }
 }

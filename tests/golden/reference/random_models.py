@@ -342,7 +342,7 @@ logits_f16 = 2.5e-1
 # Greatest absolute difference of an image feature; features reach about 5.
 features_f32 = 1e-4
 features_i16 = 2e-3
-features_i8 = 5e-1
+features_i8 = 1e-1
 features_f16 = 1e-2
 # Greedy tokens are compared one by one; with keys and values in f16, up to the first whose gap in `greedy_gaps` is
 # below twice logits_f16_kv. With f32 no gap is that small.
