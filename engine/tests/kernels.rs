@@ -9,6 +9,11 @@ fn products_with_packed_weights_match_the_reference() {
 }
 
 #[test]
+fn rounded_products_round_as_the_reference_does() {
+    pollster::block_on(cases::rounded_products_round_as_the_reference());
+}
+
+#[test]
 fn transposed_products_match_the_reference() {
     pollster::block_on(cases::transposed_products_match());
 }

@@ -24,6 +24,10 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub no_drafts: bool,
 
+    /// Let a GPU compute products with fewer bits where that is clearly faster: answers then differ a little
+    #[arg(long, global = true)]
+    pub rounded_products: bool,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -46,6 +46,8 @@ pub struct Compute {
     pub threads: Option<usize>,
     /// Whether several tokens are run at once where they are likely.
     pub drafts: bool,
+    /// Whether a GPU may compute products with fewer bits.
+    pub rounded_products: bool,
 }
 
 impl Compute {
@@ -71,6 +73,7 @@ pub fn engine(args: &ModelArgs, compute: Compute) -> Result<Loaded> {
         device: compute.device,
         helpers: compute.helpers(),
         context_tokens: args.context_tokens,
+        rounded_products: compute.rounded_products,
         clock: Some(Rc::new(clock.clone())),
         drafts: compute.drafts,
         ..EngineOptions::default()

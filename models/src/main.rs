@@ -54,6 +54,7 @@ fn run(cli: &Cli) -> Result<()> {
         device: cli.device.into(),
         threads: cli.threads,
         drafts: !cli.no_drafts,
+        rounded_products: cli.rounded_products,
     };
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),

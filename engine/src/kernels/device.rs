@@ -9,7 +9,7 @@ use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
 use serde::{Deserialize, Serialize};
 
 use super::gpu::counters::TASKS_MAX;
-use super::params::Tuning;
+use super::params::{Arithmetic, Tuning};
 use super::simd::Level;
 use crate::error::{Error, Result};
 use crate::ports::Helpers;
@@ -61,6 +61,12 @@ struct Opened {
     kind: DeviceKind,
     adapter: String,
     software: bool,
+    /// Whether kernels may multiply packed integers.
+    integers: bool,
+    /// Whether kernels may compute with halves.
+    halves: bool,
+    /// Threads of the smallest subgroup; 0 where kernels may not speak of subgroups.
+    subgroup: usize,
     tuning: Tuning,
 }
 
@@ -91,10 +97,12 @@ impl ComputeDevice {
                 kind: DeviceKind::Cpu,
                 adapter: "CPU".to_owned(),
                 software: true,
+                integers: false,
+                halves: false,
+                subgroup: 0,
                 tuning: Tuning {
-                    square: 0,
-                    threads_per_row: 1,
                     level: Some(Level::detect()),
+                    ..Tuning::PLAIN
                 },
             },
             helpers: None,
@@ -144,6 +152,20 @@ impl ComputeDevice {
     /// Whether a processor does the work, as a GPU or as itself.
     pub fn is_software(&self) -> bool {
         self.opened.software
+    }
+
+    /// Whether products can be computed in `arithmetic` here.
+    pub fn offers(&self, arithmetic: Arithmetic) -> bool {
+        match arithmetic {
+            Arithmetic::F32 => true,
+            Arithmetic::F16 => self.opened.halves,
+            Arithmetic::I8 => self.opened.integers,
+        }
+    }
+
+    /// Whether so many neighbouring threads belong to one subgroup here.
+    pub fn has_subgroups_of(&self, threads: usize) -> bool {
+        threads > 1 && threads <= self.opened.subgroup
     }
 
     /// How products are worked out.
@@ -198,12 +220,14 @@ impl ComputeDevice {
 
 impl Opened {
     fn gpu(opened: Result<(Device, WgpuSetup), WgpuInitError>) -> Result<Self> {
-        use burn::tensor::wgpu::wgpu::DeviceType;
+        use burn::tensor::wgpu::wgpu::{DeviceType, Features, WgslLanguageFeatures};
         let (burn, setup) = opened.map_err(|error| Error::Device {
             device: "GPU".to_owned(),
             detail: error.to_string(),
         })?;
         let info = setup.adapter.get_info();
+        // burn's device has all of them.
+        let features = setup.adapter.features();
         // A browser does not say what type its adapter is, only its name.
         let software = info.device_type == DeviceType::Cpu
             || ["SwiftShader", "llvmpipe"]
@@ -219,11 +243,20 @@ impl Opened {
             kind: DeviceKind::Gpu,
             adapter: name,
             software,
+            integers: setup
+                .instance
+                .wgsl_language_features()
+                .contains(WgslLanguageFeatures::Packed4x8IntegerDotProduct),
+            halves: features.contains(Features::SHADER_F16),
+            subgroup: match features.contains(Features::SUBGROUP) {
+                true => info.subgroup_min_size as usize,
+                false => 0,
+            },
             tuning: Tuning {
                 // Barriers are dear where threads are emulated; on a GPU neighbours should read neighbours.
                 threads_per_row: if software { 1 } else { 16 },
                 square: if software { 0 } else { 8 },
-                level: None,
+                ..Tuning::PLAIN
             },
         })
     }

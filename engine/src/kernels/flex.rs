@@ -9,8 +9,8 @@ use burn_flex::{Flex, FlexTensor, Layout};
 use super::cpu::{attention, candidates, elementwise, heads, linear, norm};
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams, HeadParams,
-    LinearParams, NormParams, PoolParams, StepParams, Tuning,
+    Activation, Arithmetic, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams,
+    HeadParams, LinearParams, NormParams, PoolParams, StepParams, Tuning,
 };
 use super::simd::{self, Activations, Level};
 
@@ -310,7 +310,10 @@ pub fn product(x: &[f32], weights: &[u8], y: &mut [f32], p: &LinearParams, tunin
             };
             simd::linear_with(&x, weights, y, p);
         }
-        None => linear::linear(x, weights, y, p),
+        None => match tuning.arithmetic(p) {
+            Arithmetic::F32 | Arithmetic::F16 => linear::linear(x, weights, y, p),
+            Arithmetic::I8 => linear::linear(&linear::rounded_to_i8(x), weights, y, p),
+        },
     }
 }
 

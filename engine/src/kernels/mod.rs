@@ -32,7 +32,8 @@ mod tensor;
 mod token_rules;
 
 pub use params::{
-    Activation, AttentionParams, CacheType, CandidateParams, HeadParams, StepParams, Tuning,
+    Activation, Arithmetic, AttentionParams, CacheType, CandidateParams, HeadParams, StepParams,
+    Tuning,
 };
 
 #[cfg(feature = "compute")]

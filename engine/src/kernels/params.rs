@@ -5,6 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::simd::Level;
 use crate::weights::BlockType;
 
+/// What products are computed in. Sums are f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arithmetic {
+    /// IEEE single precision.
+    #[default]
+    F32,
+    /// On a GPU, with many tokens in tiles: IEEE half precision within a group of 32.
+    F16,
+    /// On a GPU, with quantised weights: activations are rounded to 8 bits, 32 of them with a scale of their own, and multiplied
+    /// as integers.
+    I8,
+}
+
+/// Most tokens that count as few: rows of a matrix are met with them one by one, since a tile would mostly be empty.
+pub const FEW_TOKENS: usize = 16;
+
 /// How products are worked out. What comes out is the same but for rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -12,6 +28,12 @@ pub struct Tuning {
     pub threads_per_row: usize,
     /// On a GPU, with many tokens: rows, and as many tokens, whose sums a thread keeps; 4 or 8, or 0 for products row by row.
     pub square: usize,
+    /// What products with few tokens are computed in.
+    pub few: Arithmetic,
+    /// What products with many tokens are computed in.
+    pub many: Arithmetic,
+    /// On a GPU, with few tokens in f32: threads that share a row belong to one subgroup, and add up within it.
+    pub subgroups: bool,
     /// On the processor: which vector instructions; `None` for the plain reference.
     pub level: Option<Level>,
 }
@@ -21,8 +43,54 @@ impl Tuning {
     pub const PLAIN: Self = Self {
         threads_per_row: 1,
         square: 0,
+        few: Arithmetic::F32,
+        many: Arithmetic::F32,
+        subgroups: false,
         level: None,
     };
+
+    /// What products are computed in, where their weights allow it.
+    fn wanted(&self, tokens: usize) -> Arithmetic {
+        match tokens > FEW_TOKENS {
+            true => self.many,
+            false => self.few,
+        }
+    }
+
+    /// What this product is computed in.
+    pub fn arithmetic(&self, p: &LinearParams) -> Arithmetic {
+        let wanted = self.wanted(p.tokens);
+        let in_tiles = p.tokens > FEW_TOKENS && self.square > 0;
+        match wanted.serves(p.block, in_tiles) {
+            true => wanted,
+            false => Arithmetic::F32,
+        }
+    }
+
+    /// Whether products with so many tokens differ from the plain reference by no more than sums in another order do.
+    pub fn is_exact(&self, tokens: usize) -> bool {
+        self.wanted(tokens) == Arithmetic::F32
+    }
+
+    /// The plain reference of the same arithmetic.
+    pub fn plainly(&self) -> Self {
+        Self {
+            few: self.few,
+            many: self.many,
+            ..Self::PLAIN
+        }
+    }
+}
+
+impl Arithmetic {
+    /// Whether weights of this type are multiplied in it.
+    fn serves(self, block: BlockType, in_tiles: bool) -> bool {
+        match self {
+            Self::F32 => true,
+            Self::F16 => in_tiles,
+            Self::I8 => !block.is_dense() && !matches!(block, BlockType::Q2K | BlockType::Q3K),
+        }
+    }
 }
 
 /// Where the parts of a piece of a matrix begin in its buffer, in quads of 16 bytes. Values begin at 0.

@@ -56,6 +56,9 @@ pub struct EngineOptions {
     pub helpers: Option<Rc<dyn Helpers>>,
     /// How products are worked out; `None`: as suits the device.
     pub tuning: Option<Tuning>,
+    /// Whether a GPU may compute products in fewer bits than f32 has, where it does so clearly faster. Answers are then no
+    /// longer those of the reference, token by token.
+    pub rounded_products: bool,
     /// Lets [`DeviceChoice::Auto`] measure which device is faster.
     pub clock: Option<Rc<dyn Clock>>,
     /// Whether answers to requests may guess what follows from what was said before, and go on with it where it pays. The
@@ -72,6 +75,7 @@ impl fmt::Debug for EngineOptions {
             .field("cache", &self.cache)
             .field("helpers", &self.helpers)
             .field("tuning", &self.tuning)
+            .field("rounded_products", &self.rounded_products)
             .field("drafts", &self.drafts)
             .finish_non_exhaustive()
     }
@@ -94,6 +98,7 @@ impl Default for EngineOptions {
             cache: None,
             helpers: None,
             tuning: None,
+            rounded_products: false,
             clock: None,
             drafts: true,
         }

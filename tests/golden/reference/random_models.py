@@ -333,12 +333,17 @@ TOLERANCES = """\
 [tolerance]
 # Greatest absolute difference of a logit; logits reach about 16. `f32`: activations, keys and values are f32.
 # `f16_kv`: keys and values are kept as f16. `i16`: activations meet quantised weights as 16-bit integers.
+# `i8`: as 8-bit integers. `f16`: products of many tokens are halves. With these two, greedy tokens are not compared.
 logits_f32 = 5e-4
 logits_f16_kv = 1e-1
 logits_i16 = 1e-2
+logits_i8 = 2.5
+logits_f16 = 2.5e-1
 # Greatest absolute difference of an image feature; features reach about 5.
 features_f32 = 1e-4
 features_i16 = 2e-3
+features_i8 = 1e-1
+features_f16 = 1e-2
 # Greedy tokens are compared one by one; with keys and values in f16, up to the first whose gap in `greedy_gaps` is
 # below twice logits_f16_kv. With f32 no gap is that small.
 greedy = 0"""

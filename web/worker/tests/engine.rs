@@ -27,6 +27,11 @@ async fn products_with_packed_weights_match_the_reference() {
 }
 
 #[wasm_bindgen_test]
+async fn rounded_products_round_as_the_reference_does() {
+    cases::rounded_products_round_as_the_reference().await;
+}
+
+#[wasm_bindgen_test]
 async fn transposed_products_match_the_reference() {
     cases::transposed_products_match().await;
 }

@@ -18,6 +18,21 @@ pub fn linear(x: &[f32], weights: &[u8], y: &mut [f32], p: &LinearParams) {
     }
 }
 
+/// What `x` is once it was rounded to integers of 8 bits, each 32 with a scale of their own: the largest of them is ±127.
+pub fn rounded_to_i8(x: &[f32]) -> Vec<f32> {
+    let groups = x.chunks(32).flat_map(|group| {
+        let largest = group.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        // Below that, its inverse is no number.
+        let (scale, inverse) = match largest > 1e-30 {
+            true => (largest / 127.0, 127.0 / largest),
+            false => (0.0, 0.0),
+        };
+        let rounded = move |x: &f32| (x * inverse).round_ties_even() * scale;
+        group.iter().map(rounded)
+    });
+    groups.collect()
+}
+
 /// x: [tokens, rows], weights: [rows, cols] -> [tokens, cols]
 pub fn linear_transposed(x: &[f32], weights: &[u8], p: &LinearParams) -> Vec<f32> {
     let piece = Piece::new(weights, p.block, p.planes, p.cols);

@@ -3,12 +3,12 @@
 //! `y[t, r] = Σ_k x[t, k] · W[r, k]`. `threads_per_row` neighbouring threads walk the groups of the same rows of `W`, so that
 //! a workgroup reads `UNITS / threads_per_row` sets of rows in order. A thread has `tile_rows` rows and meets them with
 //! `tile_tokens` tokens, eight values at a time, so that each value of `x` that it reads serves all its rows. Partial sums
-//! meet in workgroup memory. Each weight is read once for every `tile_tokens` tokens, so once in all when decoding.
+//! meet in workgroup memory, or within a subgroup, where all threads of a row belong to one. Each weight is read once for every `tile_tokens` tokens, so once in all when decoding.
 
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::params::{EmbedParams, LinearParams, Tuning};
+use super::super::params::{Arithmetic, EmbedParams, FEW_TOKENS, LinearParams, Tuning};
 use super::decode::{
     GROUP, OCTET, OCTETS, PlaneStarts, PlaneStartsLaunch, SCALES, decode_dense, decode_octet,
     group_quads, group_words, load_group, load_row, load_scales, octet_quads,
@@ -26,9 +26,6 @@ const MOST_REGISTERS: usize = 4;
 
 /// The same where a processor emulates the GPU: decoding costs most there, and registers are memory anyway.
 const EMULATED_TILE: (usize, usize) = (8, 16);
-
-/// Most tokens that rows are met with one by one; a tile would mostly be empty.
-const MOST_TOKENS_BY_ROW: usize = 16;
 
 /// Rows and tokens that a thread has for a single token.
 const LINE: (usize, usize) = (1, 1);
@@ -60,6 +57,7 @@ fn linear_kernel(
     #[comptime] threads_per_row: usize,
     #[comptime] tail: usize,
     #[comptime] paired: bool,
+    #[comptime] subgroups: bool,
 ) {
     let unit = UNIT_POS as usize;
     let lane = unit % threads_per_row;
@@ -126,10 +124,20 @@ fn linear_kernel(
         }
     }
 
+    if comptime!(subgroups) {
+        // Afterwards every thread of a row has its sums.
+        #[unroll]
+        for i in 0..comptime!(tile_rows * tile_tokens) {
+            #[unroll]
+            for bit in 0..comptime!(threads_per_row.ilog2()) {
+                sums[i] += plane_shuffle_xor(sums[i], comptime!(1u32 << bit));
+            }
+        }
+    }
     if comptime!(paired) {
         let mut gate = sums[0];
         let mut up = sums[1];
-        if comptime!(threads_per_row > 1) {
+        if comptime!(threads_per_row > 1 && !subgroups) {
             let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS * 2));
             shared[2usize * unit] = gate;
             shared[2usize * unit + 1usize] = up;
@@ -144,12 +152,12 @@ fn linear_kernel(
         if lane == 0usize && first_row < rows {
             y[first_row] = gelu_tanh(gate) * up;
         }
-    } else if comptime!(threads_per_row == 1) {
+    } else if comptime!(threads_per_row == 1 || subgroups) {
         #[unroll(tile_tokens <= MOST_REGISTERS)]
         for i in 0..comptime!(tile_rows * tile_tokens) {
             let row = first_row + i / tile_tokens;
             let token = first_token + i % tile_tokens;
-            if row < rows && token <= last_token {
+            if lane == i % threads_per_row && row < rows && token <= last_token {
                 y[token * sizes.out_cols as usize + sizes.first_row as usize + row] = sums[i];
             }
         }
@@ -371,6 +379,17 @@ fn embed_ragged_kernel(
     }
 }
 
+/// Rows and tokens that a thread has.
+pub fn tile_by_row(tokens: usize, threads_per_row: usize) -> (usize, usize) {
+    match (tokens, threads_per_row) {
+        // One thread a row is what emulated GPUs get.
+        (1, 1) => EMULATED_LINE,
+        (1, _) => LINE,
+        (_, 1) => EMULATED_TILE,
+        _ => TILE,
+    }
+}
+
 /// The numbers of a product, for a kernel.
 pub fn sizes(p: &LinearParams) -> SizesLaunch {
     SizesLaunch::new(
@@ -409,18 +428,13 @@ pub fn linear(
         }
         return;
     }
-    if p.tokens > MOST_TOKENS_BY_ROW && tuning.square > 0 {
-        tiled(x, weights, y, p, tuning.square);
+    if p.tokens > FEW_TOKENS && tuning.square > 0 {
+        let halves = tuning.arithmetic(p) == Arithmetic::F16;
+        tiled(x, weights, y, p, tuning.square, halves);
         return;
     }
     let threads_per_row = tuning.threads_per_row;
-    let (tile_rows, tile_tokens) = match (p.tokens, threads_per_row) {
-        // One thread a row is what emulated GPUs get.
-        (1, 1) => EMULATED_LINE,
-        (1, _) => LINE,
-        (_, 1) => EMULATED_TILE,
-        _ => TILE,
-    };
+    let (tile_rows, tile_tokens) = tile_by_row(p.tokens, threads_per_row);
     let rows_of_group = UNITS / threads_per_row * tile_rows;
     // SAFETY: lengths follow from the shapes; rows and tokens past the end are read where the last ones are.
     unsafe {
@@ -442,6 +456,7 @@ pub fn linear(
             threads_per_row,
             p.cols % GROUP,
             false,
+            tuning.subgroups,
         );
     }
 }
@@ -452,9 +467,10 @@ pub fn linear_geglu(
     weights: &CubeTensor,
     y: &CubeTensor,
     p: &LinearParams,
-    threads_per_row: usize,
+    tuning: Tuning,
 ) {
     let inner = p.rows / 2;
+    let threads_per_row = tuning.threads_per_row;
     // SAFETY: lengths follow from the shapes; the kernel checks rows.
     unsafe {
         linear_kernel::launch_unchecked(
@@ -472,6 +488,7 @@ pub fn linear_geglu(
             threads_per_row,
             p.cols % GROUP,
             true,
+            tuning.subgroups,
         );
     }
 }

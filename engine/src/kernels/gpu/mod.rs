@@ -2,7 +2,8 @@
 //!
 //! What every kernel keeps to, so that it runs on the smallest WebGPU device: f32 arithmetic, at most
 //! 256 threads and 16 KiB of workgroup memory, at most 8 bindings, no subgroups, and loops around a
-//! barrier bounded by values that are the same for the whole workgroup.
+//! barrier bounded by values that are the same for the whole workgroup. Products have variants that ask for more
+//! ([`Arithmetic`], [`Tuning`]), which the device has to offer.
 
 mod attention;
 mod cache;
@@ -11,6 +12,7 @@ pub mod counters;
 mod decode;
 mod elementwise;
 mod heads;
+mod integer;
 mod linear;
 mod norm;
 mod step;
@@ -23,8 +25,8 @@ use cubecl::prelude::*;
 
 use super::ops::EngineOps;
 use super::params::{
-    Activation, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams, HeadParams,
-    LinearParams, NormParams, PoolParams, StepParams, Tuning,
+    Activation, Arithmetic, AttentionParams, CacheType, CandidateParams, CopyParams, EmbedParams,
+    HeadParams, LinearParams, NormParams, PoolParams, StepParams, Tuning,
 };
 
 /// Threads of a workgroup, in every kernel.
@@ -89,7 +91,12 @@ impl EngineOps for CubeBackend {
         params: LinearParams,
         tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear(&x, &weights, &y, &params, tuning);
+        match tuning.arithmetic(&params) {
+            Arithmetic::I8 => {
+                integer::linear(&x, &weights, &y, &params, tuning);
+            }
+            _ => linear::linear(&x, &weights, &y, &params, tuning),
+        }
         y
     }
 
@@ -100,7 +107,12 @@ impl EngineOps for CubeBackend {
         params: LinearParams,
         tuning: Tuning,
     ) -> FloatTensor<Self> {
-        linear::linear_geglu(&x, &weights, &y, &params, tuning.threads_per_row);
+        match tuning.arithmetic(&params) {
+            Arithmetic::I8 => {
+                integer::linear_geglu(&x, &weights, &y, &params, tuning.threads_per_row);
+            }
+            _ => linear::linear_geglu(&x, &weights, &y, &params, tuning),
+        }
         y
     }
 

@@ -27,6 +27,9 @@ const BEFORE: usize = 30;
 /// Differences that are no mistake, as parts of the largest number: what rounding in another order explains,
 const ROUNDING: f32 = 1e-4;
 
+/// what fewer bits explain: halves, or an activation that was rounded to the other one of its neighbours,
+const ROUNDED: f32 = 5e-3;
+
 /// what exponentials explain, which no driver has to get right to the last bit,
 const EXPONENTIAL: f32 = 1e-3;
 
@@ -41,6 +44,8 @@ pub struct Case {
     what: String,
     /// Largest difference that is no mistake, as a part of the largest number.
     tolerance: f32,
+    /// Tokens of its products, if it is one.
+    tokens: usize,
     compute: Compute,
 }
 
@@ -54,8 +59,14 @@ impl Case {
         Self {
             what: what.into(),
             tolerance,
+            tokens: 1,
             compute: Box::new(compute),
         }
+    }
+
+    /// The same for products with so many tokens.
+    fn of_tokens(self, tokens: usize) -> Self {
+        Self { tokens, ..self }
     }
 
     /// What `device` computes.
@@ -67,7 +78,11 @@ impl Case {
     /// What is wrong with `device`, if anything is, where the reference computes `expected`.
     pub async fn fault(&self, device: &ComputeDevice, expected: &[f32]) -> Result<Option<String>> {
         let found = self.values(device).await?;
-        Ok(difference(&found, expected, self.tolerance).map(|how| format!("{}: {how}", self.what)))
+        let tolerance = match device.tuning().is_exact(self.tokens) {
+            true => self.tolerance,
+            false => self.tolerance.max(ROUNDED),
+        };
+        Ok(difference(&found, expected, tolerance).map(|how| format!("{}: {how}", self.what)))
     }
 }
 
@@ -94,11 +109,12 @@ pub fn products(block: BlockType, tokens: usize) -> Vec<Case> {
     };
     let x = move |device: &ComputeDevice| rows(numbers(tokens * cols, 1), cols, device);
     let name = block.name();
-    let mut cases = vec![Case::new(
-        format!("a product of {name}"),
-        ROUNDING,
-        move |device| Ok(load(device)?.linear(x(device))),
-    )];
+    let mut cases = vec![
+        Case::new(format!("a product of {name}"), ROUNDING, move |device| {
+            Ok(load(device)?.linear(x(device)))
+        })
+        .of_tokens(tokens),
+    ];
     if tokens == 1 {
         cases.push(Case::new(
             format!("a gated product of {name}"),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use self::cases::{Case, TOKENS, only_ways, products};
 use super::probe::product_ms;
 use crate::error::{Error, Result};
-use crate::kernels::{CacheType, ComputeDevice, DeviceChoice, Tuning};
+use crate::kernels::{Arithmetic, CacheType, ComputeDevice, DeviceChoice, Tuning};
 use crate::model::{KvCache, TextConfig, VisionConfig};
 use crate::ports::Clock;
 use crate::session::EngineOptions;
@@ -19,6 +19,9 @@ use crate::weights::{BlockType, TensorInfo, WeightSource};
 
 /// Tokens with which ways of computing many at once are timed.
 const TIMED_TOKENS: usize = 128;
+
+/// How many times as fast as exact products rounded ones have to be.
+const ROUNDED_MARGIN: f64 = 1.2;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub struct Needs {
     vision: Option<VisionConfig>,
     cache: CacheType,
     blocks: BTreeSet<BlockType>,
+    rounded_products: bool,
 }
 
 impl Needs {
@@ -65,6 +69,7 @@ impl Needs {
                 .collect(),
             text: config,
             vision,
+            rounded_products: options.rounded_products,
         })
     }
 }
@@ -87,27 +92,30 @@ pub async fn prove(
             return Err(wrong(gpu, fault));
         }
     }
-    let candidates = Candidates::of(gpu);
+    let candidates = Candidates::of(gpu, needs.rounded_products);
     let mut switched_off = Vec::new();
 
     let cases = |tokens| -> Vec<Case> {
         let blocks = needs.blocks.iter();
         blocks.flat_map(|block| products(*block, tokens)).collect()
     };
-    let line = |threads_per_row| Tuning {
+    let line = |(few, threads_per_row, subgroups)| Tuning {
         threads_per_row,
+        few,
+        subgroups,
         ..gpu.tuning()
     };
-    let lines = candidates
-        .threads_per_row
-        .iter()
-        .map(|threads| line(*threads));
+    let lines = candidates.lines(gpu).into_iter().map(line);
     let single = cases(1);
     let lines = right(lines.collect(), &single, gpu, &reference, &mut switched_off).await?;
     let tuning = fastest(lines, 1, text, gpu, clock).await?;
 
-    let tile = |square| Tuning { square, ..tuning };
-    let tiles = candidates.squares.iter().map(|square| tile(*square));
+    let tile = |(many, square)| Tuning {
+        square,
+        many,
+        ..tuning
+    };
+    let tiles = candidates.tiles().into_iter().map(tile);
     let several = cases(TOKENS);
     let tiles = right(
         tiles.collect(),
@@ -134,24 +142,70 @@ fn wrong(device: &ComputeDevice, fault: String) -> Error {
 
 /// Ways of computing that may suit a device, what is likeliest first.
 struct Candidates {
+    arithmetics: Vec<Arithmetic>,
     threads_per_row: &'static [usize],
     squares: &'static [usize],
 }
 
 impl Candidates {
-    fn of(device: &ComputeDevice) -> Self {
-        match device.is_software() {
+    fn of(device: &ComputeDevice, rounded_products: bool) -> Self {
+        let rounded = [Arithmetic::F16, Arithmetic::I8];
+        let rounded = rounded.into_iter().filter(|_| rounded_products);
+        let arithmetics = std::iter::once(Arithmetic::F32).chain(rounded);
+        let (threads_per_row, squares): (&[usize], &[usize]) = match device.is_software() {
             // Barriers are dear where threads are emulated, and workgroup memory is as slow as any other.
-            true => Self {
-                threads_per_row: &[1],
-                squares: &[0],
-            },
-            false => Self {
-                threads_per_row: &[16, 4, 64],
-                squares: &[8, 4, 0],
-            },
+            true => (&[1], &[0]),
+            false => (&[16, 4, 64], &[8, 4, 0]),
+        };
+        Self {
+            arithmetics: arithmetics.filter(|a| device.offers(*a)).collect(),
+            threads_per_row,
+            squares,
         }
     }
+
+    /// Ways for few tokens: arithmetic, threads a row, and whether these add up as a subgroup.
+    fn lines(&self, device: &ComputeDevice) -> Vec<(Arithmetic, usize, bool)> {
+        let mut ways = Vec::new();
+        for &arithmetic in &self.arithmetics {
+            for &threads in self.threads_per_row {
+                match arithmetic {
+                    // Halves are for tiles.
+                    Arithmetic::F16 => {}
+                    Arithmetic::I8 => ways.push((arithmetic, threads, false)),
+                    Arithmetic::F32 => {
+                        ways.push((arithmetic, threads, false));
+                        if device.has_subgroups_of(threads) {
+                            ways.push((arithmetic, threads, true));
+                        }
+                    }
+                }
+            }
+        }
+        ways
+    }
+
+    /// Ways for many tokens: arithmetic, and the side of a thread's square.
+    fn tiles(&self) -> Vec<(Arithmetic, usize)> {
+        let arithmetics = self.arithmetics.iter();
+        let ways = arithmetics.flat_map(|a| self.squares.iter().map(|square| (*a, *square)));
+        ways.filter(|(a, square)| *a != Arithmetic::F16 || *square > 0)
+            .collect()
+    }
+}
+
+/// A way, for a message.
+fn name(way: &Tuning) -> String {
+    let Tuning {
+        threads_per_row,
+        square,
+        few,
+        many,
+        subgroups,
+        ..
+    } = way;
+    let shared = if *subgroups { " by subgroups" } else { "" };
+    format!("{threads_per_row} threads a row{shared} in {few:?}, tiles of {square} in {many:?}")
 }
 
 /// Those of `ways` that are right in all `cases`. The others are noted.
@@ -163,20 +217,21 @@ async fn right(
     switched_off: &mut Vec<String>,
 ) -> Result<Vec<Tuning>> {
     let mut expected = Vec::new();
-    for case in cases {
-        expected.push(case.values(reference).await?);
-    }
+    let mut expected_in = None;
     let mut found = Vec::new();
     let mut last_fault = String::new();
     'ways: for way in ways {
+        // The plain reference rounds as this way does.
+        let plain = way.plainly();
+        if expected_in.replace(plain) != Some(plain) {
+            expected.clear();
+            for case in cases {
+                expected.push(case.values(&reference.with_tuning(plain)).await?);
+            }
+        }
         for (case, expected) in cases.iter().zip(&expected) {
             if let Some(fault) = case.fault(&gpu.with_tuning(way), expected).await? {
-                let Tuning {
-                    threads_per_row,
-                    square,
-                    ..
-                } = way;
-                last_fault = format!("{fault}, {threads_per_row} threads a row, tiles of {square}");
+                last_fault = format!("{fault}, {}", name(&way));
                 log::warn!("{} computes wrongly: {last_fault}", gpu.adapter());
                 switched_off.push(last_fault.clone());
                 continue 'ways;
@@ -207,14 +262,11 @@ async fn fastest(
         let Some(ms) = product_ms(text, &gpu.with_tuning(way), tokens, clock).await? else {
             return Ok(first);
         };
-        let Tuning {
-            threads_per_row,
-            square,
-            ..
-        } = way;
-        log::debug!(
-            "{tokens} tokens, {threads_per_row} threads a row, tiles of {square}: {ms:.3} ms"
-        );
+        log::debug!("{tokens} tokens, {}: {ms:.3} ms", name(&way));
+        let ms = match way.is_exact(tokens) {
+            true => ms,
+            false => ms * ROUNDED_MARGIN,
+        };
         if ms < best_ms {
             (best, best_ms) = (way, ms);
         }

@@ -10,12 +10,15 @@ mod products;
 pub use attention::{attention_matches, heads_and_rings_match, steps_match};
 pub use candidates::candidates_match;
 pub use products::{
-    looked_up_rows_are_exact, products_match, stacked_products_match, transposed_products_match,
+    looked_up_rows_are_exact, products_match, rounded_products_round_as_the_reference,
+    stacked_products_match, transposed_products_match,
 };
 
 use burn::tensor::{Tensor, TensorData};
 use outpost_engine::error::Result;
-use outpost_engine::kernels::{self, Activation, ComputeDevice, DeviceChoice, Matrix, Tuning};
+use outpost_engine::kernels::{
+    self, Activation, Arithmetic, ComputeDevice, DeviceChoice, Matrix, Tuning,
+};
 use outpost_engine::weights::{BlockType, Metadata, Part, TensorInfo, WeightSource};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -146,6 +149,9 @@ async fn read(tensor: Tensor<2>) -> Vec<f32> {
         .unwrap()
 }
 
+/// The same where there are fewer bits: halves are added up, or an activation was rounded to the other one of its neighbours.
+const ROUNDED: f32 = 6e-4;
+
 /// Threads of a row and sides of tiles, whatever this adapter would choose.
 const SPLITS: [(usize, usize); 6] = [(1, 0), (4, 0), (16, 0), (64, 0), (1, 4), (1, 8)];
 
@@ -161,24 +167,56 @@ async fn same_with(
     magnitude: f32,
     operation: impl Fn(&ComputeDevice) -> Tensor<2>,
 ) {
+    same_in(&[Arithmetic::F32], splits, what, magnitude, operation).await;
+}
+
+/// The same in those of `arithmetics` that the GPU has, each beside the reference that rounds alike.
+async fn same_in(
+    arithmetics: &[Arithmetic],
+    splits: &[(usize, usize)],
+    what: &str,
+    magnitude: f32,
+    operation: impl Fn(&ComputeDevice) -> Tensor<2>,
+) {
     let cpu = ComputeDevice::open(DeviceChoice::Cpu).await.unwrap();
     let gpu = ComputeDevice::open(DeviceChoice::Gpu).await.unwrap();
     kernels::use_level(None);
-    let expected = read(operation(&cpu.with_tuning(Tuning::PLAIN))).await;
-    for &(threads_per_row, square) in splits {
-        let tuning = Tuning {
-            threads_per_row,
-            square,
-            level: None,
+    for &arithmetic in arithmetics.iter().filter(|a| gpu.offers(**a)) {
+        let plain = Tuning {
+            few: arithmetic,
+            many: arithmetic,
+            ..Tuning::PLAIN
         };
-        let found = read(operation(&gpu.with_tuning(tuning))).await;
-        assert_eq!(found.len(), expected.len(), "{what}");
-        for (index, (f, e)) in found.iter().zip(&expected).enumerate() {
-            let off = (f - e).abs();
-            assert!(
-                off <= TOLERANCE * magnitude,
-                "{what}, {threads_per_row} threads a row, tiles of {square}: {f} at {index}, reference {e}"
-            );
+        let tolerance = match arithmetic {
+            Arithmetic::F32 => TOLERANCE,
+            _ => ROUNDED,
+        };
+        let expected = read(operation(&cpu.with_tuning(plain))).await;
+        // Only these are worked out otherwise in halves.
+        let in_tiles = |(_, square): &&(usize, usize)| arithmetic != Arithmetic::F16 || *square > 0;
+        let ways = splits.iter().filter(in_tiles);
+        let ways = ways.flat_map(|split| [(split, false), (split, true)]);
+        for (&(threads_per_row, square), subgroups) in ways {
+            if subgroups
+                && (arithmetic != Arithmetic::F32 || !gpu.has_subgroups_of(threads_per_row))
+            {
+                continue;
+            }
+            let tuning = Tuning {
+                threads_per_row,
+                square,
+                subgroups,
+                ..plain
+            };
+            let found = read(operation(&gpu.with_tuning(tuning))).await;
+            assert_eq!(found.len(), expected.len(), "{what}");
+            for (index, (f, e)) in found.iter().zip(&expected).enumerate() {
+                let off = (f - e).abs();
+                assert!(
+                    off <= tolerance * magnitude,
+                    "{what}, {tuning:?}: {f} at {index}, reference {e}"
+                );
+            }
         }
     }
 }

@@ -36,6 +36,20 @@ pub async fn products_match() {
                 })
                 .await;
             }
+            // Few tokens go row by row, many in tiles.
+            let (rounded, splits): (&[Arithmetic], &[_]) = match block {
+                BlockType::Q4_0 => (&[Arithmetic::F16, Arithmetic::I8], &SPLITS),
+                BlockType::Q2K | BlockType::Q3K => continue,
+                block if block.is_dense() => continue,
+                _ => (&[Arithmetic::I8], &[(1, 4)]),
+            };
+            let what = format!("{} product {tokens}x{cols} · {out}x{cols}", block.name());
+            same_in(rounded, splits, &what, magnitude, |device| {
+                weights
+                    .matrix(device, 1 << 20)
+                    .linear(rows(&x, cols, device))
+            })
+            .await;
         }
     }
     // Rows that no block divides, as the image encoder has them.
@@ -56,12 +70,57 @@ pub async fn products_match() {
                 "{} ragged product {tokens}x{cols} · {out}x{cols}",
                 block.name()
             );
-            same_with(&SPLITS, &what, cols as f32, |device| {
+            let arithmetics = [Arithmetic::F32, Arithmetic::F16];
+            same_in(&arithmetics, &SPLITS, &what, cols as f32, |device| {
                 weights
                     .matrix(device, 1 << 20)
                     .linear(rows(&x, cols, device))
             })
             .await;
+        }
+    }
+}
+
+/// A rounded product is nearer to the reference that rounds alike than to the exact one: it was rounded, and in that way.
+pub async fn rounded_products_round_as_the_reference() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let cpu = ComputeDevice::open(DeviceChoice::Cpu).await.unwrap();
+    let gpu = ComputeDevice::open(DeviceChoice::Gpu).await.unwrap();
+    let rounded = Tuning {
+        few: Arithmetic::I8,
+        many: Arithmetic::I8,
+        square: 4,
+        ..Tuning::PLAIN
+    };
+    let served = BlockType::ALL
+        .into_iter()
+        .filter(|block| !block.is_dense() && !matches!(block, BlockType::Q2K | BlockType::Q3K));
+    // Natively naga translates them for every device, and Chromium has them everywhere.
+    assert!(gpu.offers(Arithmetic::I8));
+    for block in served {
+        for tokens in [1, 5, 40] {
+            let cols = whole_blocks(block, 512);
+            let weights = RandomWeights::new(block, 70, cols, &mut rng);
+            let x = random(tokens * cols, &mut rng);
+            let product = async |device: &ComputeDevice, tuning| {
+                let device = device.with_tuning(tuning);
+                let matrix = weights.matrix(&device, 1 << 20);
+                read(matrix.linear(rows(&x, cols, &device))).await
+            };
+            let found = product(&gpu, rounded).await;
+            let off = |expected: Vec<f32>| -> f32 {
+                let pairs = found.iter().zip(&expected);
+                pairs.map(|(f, e)| (f - e).abs()).sum()
+            };
+            let (alike, exact) = (
+                off(product(&cpu, rounded.plainly()).await),
+                off(product(&cpu, Tuning::PLAIN).await),
+            );
+            assert!(
+                10.0 * alike < exact,
+                "{}, {tokens} tokens: off by {alike}, from the exact product by {exact}",
+                block.name()
+            );
         }
     }
 }
@@ -140,16 +199,19 @@ pub async fn stacked_products_match() {
                     let infos: Vec<&TensorInfo> = stack.tensors().iter().collect();
                     Matrix::load_stacked(&stack, &infos, device, piece_bytes).unwrap()
                 };
-                same_with(&SPLITS, &what, magnitude, |device| {
-                    matrix(device).linear(rows(&x, cols, device))
-                })
-                .await;
+                let product =
+                    |device: &ComputeDevice| matrix(device).linear(rows(&x, cols, device));
+                same_with(&SPLITS, &what, magnitude, product).await;
+                let (integers, splits) = (&[Arithmetic::I8], &[(1, 0), (16, 0)]);
+                same_in(integers, splits, &what, magnitude, product).await;
                 if heights.iter().sum::<usize>().is_multiple_of(2) {
                     let squared = magnitude * magnitude;
-                    same_with(&SPLITS, &format!("{what}, gated"), squared, |device| {
+                    let what = format!("{what}, gated");
+                    let product = |device: &ComputeDevice| {
                         matrix(device).linear_geglu(rows(&x, cols, device))
-                    })
-                    .await;
+                    };
+                    same_with(&SPLITS, &what, squared, product).await;
+                    same_in(integers, splits, &what, squared, product).await;
                 }
             }
         }
