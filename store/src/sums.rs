@@ -158,7 +158,7 @@ mod tests {
             pieces in prop::collection::vec(1usize..200_000, 1..9),
             place in any::<prop::sample::Index>(),
         ) {
-            let mut file: Vec<u8> = (0..bytes).map(|at| (at * at >> 7) as u8).collect();
+            let mut file: Vec<u8> = (0..bytes).map(|at| ((at * at) >> 7) as u8).collect();
             let sums = sums_of(&file, &pieces);
             prop_assert!(sums.cover(bytes as u64));
             let json = serde_json::to_string(&sums).unwrap();

@@ -4,6 +4,7 @@ pub mod config;
 mod memory;
 mod picks;
 mod sources;
+pub mod vault_ports;
 mod weights_laws;
 
 use std::fmt::Display;

@@ -2,6 +2,7 @@
 //!
 //! Small files that are sound, one for each way through a parser. Everything else is the fuzzer's to find.
 
+mod backups;
 mod dicom;
 mod pictures;
 mod texts;
@@ -35,6 +36,7 @@ fn main() -> std::io::Result<()> {
         ),
         ("huggingface", texts::folders()),
         ("dicom", dicom::all()),
+        ("backup", backups::all()),
         ("image", pictures::all(&golden_folder("decode"))?),
     ];
     for (target, seeds) in all {
