@@ -15,5 +15,5 @@ pub use manifest::{
     FORMAT_VERSION, Manifest, ManifestFile, ManifestPart, ManifestTensor, PART_ALIGNMENT, Role,
     Shard,
 };
-pub use packing::{HAI_DEF, LAYOUT_VERSION, Packable, Packing, ShardPlan};
+pub use packing::{HAI_DEF, LAYOUT_VERSION, Packable, Packing, ShardPlan, is_hai_def};
 pub use set::ShardSet;

@@ -99,12 +99,12 @@ function askForTerms({ name, terms, notice }) {
 
 /** Text in which an address can be followed. */
 function linked(text) {
-  const [, before, address, after] = /^(.*?)((?:https:\/\/|ai\.google\.dev\/)[^\s,)]+)(.*)$/s.exec(text) ?? [null, text];
+  const [, before, address, after] = /^(.*?)(https:\/\/[^\s,)]+)(.*)$/s.exec(text) ?? [null, text];
   if (!address) return [text];
   const link = document.createElement("a");
   link.className = "link";
   link.textContent = address;
-  link.href = address.startsWith("https:") ? address : `https://${address}`;
+  link.href = address;
   link.target = "_blank";
   link.rel = "noopener noreferrer";
   return [before, link, after];

@@ -27,7 +27,13 @@ const TERMS_KEYS: [&str; 3] = [
 pub const HAI_DEF: &str = "HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use found at https://developers.google.com/health-ai-developer-foundations/terms";
 
 /// What names these terms in metadata, and a model under them.
-const HAI_DEF_NAMES: [&str; 2] = ["health-ai-developer-foundations", "medgemma"];
+const HAI_DEF_NAMES: [&str; 3] = ["health-ai-developer-foundations", "hai-def", "medgemma"];
+
+/// Whether a model of which this is said (its name, its terms, where it comes from) is given under [`HAI_DEF`].
+pub fn is_hai_def(said: &str) -> bool {
+    let said = said.to_lowercase();
+    HAI_DEF_NAMES.iter().any(|name| said.contains(name))
+}
 
 /// A source of which any bytes can be read: what a stream is made of.
 pub trait Packable: WeightSource {
@@ -237,8 +243,7 @@ impl<P: Packable> Packing<P> {
                 .map(str::to_owned)
         };
         let found = self.files.iter().find_map(terms).unwrap_or_default();
-        let told = format!("{} {found}", self.name).to_lowercase();
-        match HAI_DEF_NAMES.iter().any(|name| told.contains(name)) {
+        match is_hai_def(&format!("{} {found}", self.name)) {
             true => HAI_DEF.to_owned(),
             false => found,
         }

@@ -1,22 +1,11 @@
 //! Models that are given only to those who accept terms: before any of their weights is kept, the person is asked.
 
-use outpost_engine::weights::shards::{HAI_DEF, Manifest};
+use outpost_engine::weights::shards::{HAI_DEF, Manifest, is_hai_def};
 use outpost_protocol::Consent;
 use outpost_store::{Installation, Model};
 
 use crate::models::{Models, now_ms};
 use crate::problem::{Problem, Result};
-
-/// What must be told with Gemma, by its terms of use (section 3.1).
-const GEMMA: &str = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms";
-
-/// Names of models whose terms must be accepted, whatever their files say of terms; the longer ones first.
-const KNOWN: [(&str, &str); 4] = [
-    ("health-ai-developer-foundations", HAI_DEF),
-    ("hai-def", HAI_DEF),
-    ("medgemma", HAI_DEF),
-    ("gemma", GEMMA),
-];
 
 /// What a model says of its terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +39,7 @@ impl Terms {
             notice,
             source,
         } = self;
-        let said = format!("{name} {terms} {notice} {source}").to_lowercase();
-        let known = KNOWN.iter().find(|(name, _)| said.contains(name));
-        known.map(|(_, terms)| *terms)
+        is_hai_def(&format!("{name} {terms} {notice} {source}")).then_some(HAI_DEF)
     }
 }
 
