@@ -36,9 +36,15 @@ pub async fn products_match() {
                 })
                 .await;
             }
-            // Few tokens go row by row, many in tiles.
+            // Few tokens go row by row, many in tiles: one shape of each kind, whose kernels take long to compile.
+            if ![2, 33].contains(&tokens) {
+                continue;
+            }
             let (rounded, splits): (&[Arithmetic], &[_]) = match block {
-                BlockType::Q4_0 => (&[Arithmetic::F16, Arithmetic::I8], &SPLITS),
+                BlockType::Q4_0 => (
+                    &[Arithmetic::F16, Arithmetic::I8],
+                    &[(1, 0), (16, 0), (1, 4), (1, 8)],
+                ),
                 BlockType::Q2K | BlockType::Q3K => continue,
                 block if block.is_dense() => continue,
                 _ => (&[Arithmetic::I8], &[(1, 4)]),
