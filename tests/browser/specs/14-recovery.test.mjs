@@ -13,8 +13,9 @@ const stage = suite("recovery", { browserOptions: { args } });
 // What Chromium and wgpu log about a device that is gone, and the trap that a test sets.
 stage.expected.push(/lost|device|GPU|context|a trap/i);
 
-/** Tokens of an answer that goes on for long enough to be broken off. */
-const TOKENS = 200;
+/** Tokens of an answer that goes on for long enough to be broken off, and of one that is broken off twice. */
+const TOKENS = 800;
+const MOST_TOKENS = 1900;
 
 /** Installs a model that does not end by itself, and uses it. */
 async function endless(page, device) {
@@ -94,7 +95,7 @@ test("a Worker that hangs is replaced when the person stops it", async () => {
 test("the second time in one answer it stops, says what to do, and works when it is asked again", async () => {
   const { page } = stage;
   // Long enough that the second trap, too, comes before its end.
-  await begin(page, 8 * TOKENS);
+  await begin(page, MOST_TOKENS);
   await after(page, 10, () => trap(page));
   await page.waitForFunction(() => document.querySelector("[data-testid=model-state]").textContent !== "ready");
   await ready(page);
