@@ -9,16 +9,19 @@ export async function leave(page, address) {
   await page.goto(`${address}/${PLAIN}`);
 }
 
-/** Every file below `models`: its path, its length, and when it was last written. */
+/** Every file below `models`: its path, its length, and when it was last written. One that goes meanwhile is left out. */
 export function files(page) {
   return page.evaluate(async () => {
     const found = {};
+    const unlessGone = (error) => {
+      if (error.name !== "NotFoundError") throw error;
+    };
     const walk = async (folder, path) => {
       for await (const [name, handle] of folder.entries()) {
-        if (handle.kind === "directory") await walk(handle, `${path}${name}/`);
+        if (handle.kind === "directory") await walk(handle, `${path}${name}/`).catch(unlessGone);
         else {
-          const file = await handle.getFile();
-          found[`${path}${name}`] = { bytes: file.size, changed: file.lastModified };
+          const file = await handle.getFile().catch(unlessGone);
+          if (file) found[`${path}${name}`] = { bytes: file.size, changed: file.lastModified };
         }
       }
     };
