@@ -37,12 +37,6 @@ export async function problem(page) {
   return (await shown.count()) ? (await shown.innerText()).trim() : "";
 }
 
-/** Names of the models that the page lists, with what it says of them. */
-export async function listed(page) {
-  const rows = part(page, "model-list").locator("li");
-  return Promise.all((await rows.all()).map((row) => row.locator(".model-facts").innerText()));
-}
-
 /** Waits until so many bytes of the model were fetched. */
 export function fetched(page, megabytes) {
   const enough = (megabytes) => document.getElementById("work").hidden === false && document.getElementById("bar").value >= megabytes * 1e6;

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generate, part, ready } from "../lib/page.mjs";
+import { generate, part, problem, ready } from "../lib/page.mjs";
 import { READY_MS } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
@@ -150,9 +150,10 @@ test("a model that was damaged here is mended by its file", async () => {
   const { id } = await whole(page);
   await damage(page);
   await page.goto(stage.address);
-  await ready(page);
-  const [checked] = await page.evaluate((id) => window.outpost.verify(id), id);
-  assert.equal(checked.status.is, "damaged");
+  await part(page, "error").waitFor();
+  assert.match(await problem(page), /missing or damaged: text-00001-of-00001\.bin/);
+  const [found] = await page.evaluate(() => window.outpost.models());
+  assert.deepEqual([found.id, found.status.is], [id, "damaged"]);
   await part(page, "import-files").setInputFiles([file]);
   await page.waitForFunction(async () => (await window.outpost.models())[0].status.is === "installed", undefined, { polling: 200 });
   await page.reload();
