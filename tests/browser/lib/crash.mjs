@@ -22,6 +22,21 @@ export function trap(page) {
   });
 }
 
+/** A trap once so many more tokens of an answer have been sent, in this Worker or in the newest one. */
+export function trapAfter(page, tokens, worker = engine(page)) {
+  return worker.evaluate((tokens) => {
+    const post = self.postMessage.bind(self);
+    let left = tokens;
+    self.postMessage = (message, ...rest) => {
+      post(message, ...rest);
+      if (!message.text?.includes('"event":"token"') || (left -= 1) !== 0) return;
+      setTimeout(() => {
+        throw new WebAssembly.RuntimeError("a trap");
+      });
+    };
+  }, tokens);
+}
+
 /** Ends the Worker in the middle of whatever it does; the page is not told. */
 export function close(page) {
   return engine(page).evaluate(() => self.close()).catch(() => {});
