@@ -1,7 +1,24 @@
 // The page that installs models from other hosts, as a person uses it.
 import assert from "node:assert/strict";
-import { part } from "./page.mjs";
+import { part, ready } from "./page.mjs";
 import { READY_MS } from "./settings.mjs";
+
+/** The main page, with what it does by itself behind it. */
+export async function openMain(page, host) {
+  await page.goto(host.address);
+  await ready(page);
+}
+
+/** Nothing is installed but what the main page brings by itself; then the page that installs. `elsewhere` serves as it should. */
+export async function startAnew(page, host, elsewhere) {
+  elsewhere.mend();
+  await openMain(page, host);
+  await page.evaluate(async () => {
+    for (const { id } of await window.outpost.models()) if (id !== "demo") await window.outpost.remove(id);
+  });
+  elsewhere.log.length = 0;
+  return openInstalling(page, host.address);
+}
 
 /** The page that installs, of the application at `address`. */
 export async function openInstalling(page, address) {

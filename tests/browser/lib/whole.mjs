@@ -31,6 +31,15 @@ export async function prepare(spareShards) {
   return { model, large };
 }
 
+/** Takes down the browser and what `prepare` has set up; troubles that are not `expected` are a failure. */
+export async function takeDownAll(expected) {
+  await stage.browser?.close();
+  await stage.profile?.remove();
+  await takeDown();
+  const unexpected = (stage.browser?.troubles ?? []).filter((line) => !expected.test(line));
+  assert.deepEqual(unexpected, [], "the page logged errors, threw, or asked another host");
+}
+
 /** Takes down what `prepare` has set up. */
 export async function takeDown() {
   await stage.host?.stop();

@@ -25,7 +25,7 @@ import {
   startAlone,
   status,
   STORED_MS,
-  takeDown,
+  takeDownAll,
 } from "../lib/whole.mjs";
 
 const args = [...CHROMIUM_FLAGS.filter((flag) => !flag.startsWith("--headless")), ...KEEPS_GPU];
@@ -47,13 +47,7 @@ before(async () => {
   await ready(stage.page);
 });
 
-after(async () => {
-  await stage.browser?.close();
-  await stage.profile?.remove();
-  await takeDown();
-  const unexpected = (stage.browser?.troubles ?? []).filter((line) => !EXPECTED.test(line));
-  assert.deepEqual(unexpected, [], "the page logged errors, threw, or asked another host");
-});
+after(() => takeDownAll(EXPECTED));
 
 /** Not one more byte may be stored; files that are open have room for a moment longer. */
 async function fillUp(page) {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { newProfile, openBrowser } from "../lib/browser.mjs";
 import { pageHeaders } from "../lib/deploy.mjs";
 import { startHost } from "../lib/host.mjs";
-import { ask, done, fetched, models, openInstalling, refused } from "../lib/installing.mjs";
+import { ask, done, fetched, models, openInstalling, openMain, refused, startAnew } from "../lib/installing.mjs";
 import { part, ready, storedForOffline } from "../lib/page.mjs";
 import { DIST } from "../lib/settings.mjs";
 import { startSink } from "../lib/sink.mjs";
@@ -36,25 +36,8 @@ after(async () => {
 
 const address = (path = MANIFEST) => `${elsewhere.address}/${path}`;
 
-/** The main page, with what it does by itself behind it. */
-async function openMain(on = page) {
-  await on.goto(host.address);
-  await ready(on);
-}
-
-/** Nothing is installed but what the main page brings by itself; then the page that installs. */
-async function startAnew() {
-  elsewhere.mend();
-  await openMain();
-  await page.evaluate(async () => {
-    for (const { id } of await window.outpost.models()) if (id !== "demo") await window.outpost.remove(id);
-  });
-  elsewhere.log.length = 0;
-  return openInstalling(page, host.address);
-}
-
 test("a model from another host is added by hand, and the conversation's page has it", async () => {
-  await openMain();
+  await openMain(page, host);
   await page.getByRole("button", { name: "Models", exact: true }).click();
   await part(page, "add-address").click();
   await part(page, "add").waitFor();
@@ -72,9 +55,9 @@ test("a model from another host is added by hand, and the conversation's page ha
 });
 
 test("a page that was left open lists what another tab has added once somebody looks at it", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   const main = await browser.context.newPage();
-  await openMain(main);
+  await openMain(main, host);
   const rows = main.locator(".model-list li");
   await main.getByRole("button", { name: "Models", exact: true }).click();
   assert.equal(await rows.count(), 1);
@@ -92,7 +75,7 @@ test("a page that was left open lists what another tab has added once somebody l
 });
 
 test("the main page and its Worker reach no other host; it says which page does", async () => {
-  await openMain();
+  await openMain(page, host);
   elsewhere.log.length = 0;
   assert.equal(await page.evaluate((url) => fetch(url).then(() => "reached", () => "refused"), address()), "refused");
   const said = await page.evaluate((url) => window.outpost.download(url).catch(({ message, remedy }) => `${message} ${remedy}`), address());
@@ -113,7 +96,7 @@ test("the page that installs opens no conversations and shows none", async () =>
       return open.apply(this, given);
     };
   });
-  await openMain(other);
+  await openMain(other, host);
   assert.notDeepEqual(await other.evaluate(() => window.opened), [], "the main page opens them");
   await openInstalling(other, host.address);
   await other.waitForTimeout(ARRIVAL_MS);
@@ -196,7 +179,7 @@ test("with one policy for all, its Worker and its window would be ways out: the 
 });
 
 test("without a network the service worker answers with the headers that each page came with", async () => {
-  await openMain();
+  await openMain(page, host);
   await storedForOffline(page);
   await page.reload();
   await ready(page);
@@ -224,7 +207,7 @@ test("without a network the service worker answers with the headers that each pa
 });
 
 test("it can be paused, goes on where it was, also after a reload, and can be given up", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   const slow = () => elsewhere.break(/^demo\/.*\.bin$/, { bytesPerSecond: 200_000 });
   slow();
   await ask(page, address());
@@ -252,7 +235,7 @@ test("it can be paused, goes on where it was, also after a reload, and can be gi
   await part(page, "go-on").waitFor({ state: "detached" });
   await part(page, "add").waitFor();
   assert.equal(await part(page, "progress").isVisible(), false);
-  await openMain();
+  await openMain(page, host);
   assert.deepEqual((await models(page)).map(({ id }) => id), ["demo"]);
 });
 
@@ -266,7 +249,7 @@ const TROUBLES = {
 
 for (const [what, [fault, words]] of Object.entries(TROUBLES)) {
   test(`${what} is said plainly`, async () => {
-    await startAnew();
+    await startAnew(page, host, elsewhere);
     elsewhere.break(MANIFEST, fault);
     await ask(page, address());
     assert.match(await refused(page), words);
@@ -276,7 +259,7 @@ for (const [what, [fault, words]] of Object.entries(TROUBLES)) {
 }
 
 test("a host that is not there, a device without a network and what is no address are said plainly", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   await elsewhere.stop();
   await ask(page, address());
   assert.match(await refused(page), /localhost:\d+ cannot be reached/);

@@ -10,7 +10,7 @@ import { newProfile, openBrowser } from "../lib/browser.mjs";
 import { enlarge } from "../lib/cut.mjs";
 import { pageHeaders } from "../lib/deploy.mjs";
 import { startHost } from "../lib/host.mjs";
-import { ask, done, fetched, models, openInstalling, refused } from "../lib/installing.mjs";
+import { ask, done, fetched, models, openInstalling, openMain, refused, startAnew } from "../lib/installing.mjs";
 import { leave, files as stored, read } from "../lib/opfs.mjs";
 import { ask as converse, newConversation, part, ready } from "../lib/page.mjs";
 import { DEMO, DIST, QUESTIONS, READY_MS } from "../lib/settings.mjs";
@@ -52,25 +52,9 @@ after(async () => {
 const address = (name) => `${elsewhere.address}/${name}`;
 const sha256 = (name) => createHash("sha256").update(bytes[name]).digest("hex");
 
-async function openMain() {
-  await page.goto(host.address);
-  await ready(page);
-}
-
-/** Nothing is installed but what the main page brings by itself; then the page that installs. */
-async function startAnew() {
-  elsewhere.mend();
-  await openMain();
-  await page.evaluate(async () => {
-    for (const { id } of await window.outpost.models()) if (id !== "demo") await window.outpost.remove(id);
-  });
-  elsewhere.log.length = 0;
-  return openInstalling(page, host.address);
-}
-
 /** What the main page has beside its own model. */
 async function added() {
-  await openMain();
+  await openMain(page, host);
   return (await models(page)).filter(({ id }) => id !== "demo");
 }
 
@@ -97,8 +81,8 @@ async function storedBytes(id) {
 const sent = (name) => elsewhere.asked(name).reduce((sum, { sentBytes }) => sum + sentBytes, 0);
 
 test("a model and its picture file by address are the same as from files, byte for byte, and answer", async () => {
-  await startAnew();
-  await openMain();
+  await startAnew(page, host, elsewhere);
+  await openMain(page, host);
   await part(page, "import-files").setInputFiles([DEMO.text8, DEMO.vision]);
   await page.waitForFunction(async () => (await window.outpost.models()).length === 2, undefined, { timeout: READY_MS, polling: 300 });
   await page.waitForFunction(() => document.querySelector("[data-testid=progress]") === null, undefined, { timeout: READY_MS });
@@ -106,7 +90,7 @@ test("a model and its picture file by address are the same as from files, byte f
   const [imported] = await added();
   const fromFiles = await storedBytes(imported.id);
 
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   await ask(page, address(MODEL), address(PICTURE));
   await done(page);
   const [fetched] = await added();
@@ -116,13 +100,13 @@ test("a model and its picture file by address are the same as from files, byte f
   for (const name of [MODEL, PICTURE]) assert.equal(sent(name), bytes[name].length, `${name} was fetched once`);
   const recorded = [MODEL, PICTURE].map((name) => `${address(name)}#sha256=${sha256(name)}`).join(" ");
   assert.equal(fetched.source, recorded);
-  await openMain();
+  await openMain(page, host);
   await newConversation(page);
   assert.match(await converse(page, QUESTIONS.who), /demonstration model/i);
 });
 
 test("a file that breaks off again and again is fetched once, and becomes whole", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   // No faster than it is stored: what waits in the browser when a connection breaks is lost.
   elsewhere.break(LARGE, { endAfter: 30_000_000, bytesPerSecond: 10_000_000, headers: { Connection: "close" } });
   await ask(page, address(LARGE));
@@ -141,7 +125,7 @@ test("a file that breaks off again and again is fetched once, and becomes whole"
 });
 
 test("after a reload it goes on at the piece that it had", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   const mend = elsewhere.break(LARGE, { stallAfter: 30_000_000, bytesPerSecond: 20_000_000 });
   await ask(page, address(LARGE));
   await fetched(page, 26);
@@ -160,7 +144,7 @@ test("after a reload it goes on at the piece that it had", async () => {
 });
 
 test("a file that is replaced midway never counts, neither at once nor after a reload", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   const other = Buffer.from(bytes[LARGE]);
   other[other.length - 5] ^= 1;
   try {
@@ -169,7 +153,7 @@ test("a file that is replaced midway never counts, neither at once nor after a r
     await fetched(page, 10);
     elsewhere.replace(LARGE, other);
     assert.match(await refused(page), /.large\.gguf. was replaced on its host while it was fetched/);
-    await openMain();
+    await openMain(page, host);
     assert.deepEqual((await models(page)).map(({ id }) => id), ["demo"]);
 
     await openInstalling(page, host.address);
@@ -192,7 +176,7 @@ test("a file that is replaced midway never counts, neither at once nor after a r
 });
 
 test("another file than the hash says is refused, whoever said it; the right one is taken", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   const wrong = "0".repeat(64);
   await ask(page, `${address(MODEL)}#sha256=${wrong}`);
   assert.match(await refused(page), new RegExp(`is another file than was asked for: its SHA-256 is ${sha256(MODEL)}, not ${wrong}`));
@@ -216,7 +200,7 @@ test("another file than the hash says is refused, whoever said it; the right one
 });
 
 test("two models, a picture file alone, and what is no GGUF file are refused by name", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   await ask(page, address(PICTURE));
   assert.match(await refused(page), /There is no model among/);
   elsewhere.replace("other.gguf", bytes[MODEL]);
@@ -231,7 +215,7 @@ const MEDGEMMA = "medgemma-4b-it-Q8_0.gguf";
 const HAI_DEF = /^HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use found at https:\/\/developers\.google\.com\/health-ai-developer-foundations\/terms$/;
 
 test("the terms of MedGemma are shown and accepted before anything of it is kept, and once", async () => {
-  await startAnew();
+  await startAnew(page, host, elsewhere);
   elsewhere.replace(MEDGEMMA, bytes[MODEL]);
   await ask(page, address(MEDGEMMA));
   await part(page, "terms").waitFor();
@@ -257,8 +241,8 @@ test("the terms of MedGemma are shown and accepted before anything of it is kept
 });
 
 test("files of MedGemma that a person adds on the main page ask the same once; a script is not asked", async () => {
-  await startAnew();
-  await openMain();
+  await startAnew(page, host, elsewhere);
+  await openMain(page, host);
   const file = { name: MEDGEMMA, mimeType: "application/octet-stream", buffer: bytes[MODEL] };
   await part(page, "import-files").setInputFiles([file]);
   await part(page, "terms").waitFor();

@@ -21,7 +21,7 @@ import {
   start,
   startAlone,
   status,
-  takeDown,
+  takeDownAll,
 } from "../lib/whole.mjs";
 
 /** What Chromium logs about a host that refuses, and the trap that a test sets. */
@@ -37,13 +37,7 @@ before(async () => {
   await ready(stage.page);
 });
 
-after(async () => {
-  await stage.browser?.close();
-  await stage.profile?.remove();
-  await takeDown();
-  const unexpected = (stage.browser?.troubles ?? []).filter((line) => !EXPECTED.test(line));
-  assert.deepEqual(unexpected, [], "the page logged errors, threw, or asked another host");
-});
+after(() => takeDownAll(EXPECTED));
 
 /** Flips a bit of a stored shard, at a part of its length. */
 async function flip(page, name, where) {
