@@ -139,8 +139,8 @@ async function arrivedBy(headers, patienceMs = 1500 + 2 * ARRIVAL_MS) {
     for (const [way, attempt] of Object.entries(DETOURS)) {
       const sink = await startSink();
       const page = await browser.context.newPage();
-      await page.goto(served.address);
-      await page.waitForTimeout(200);
+      // What is installed is written by one at a time: a Worker that comes while the page adds its first model is refused.
+      await openMain(page, served);
       await page.evaluate(`window.addEventListener("click", () => (${attempt})("${sink.address.replace("127.0.0.1", "localhost")}/x").catch(() => {}), { once: true, capture: true })`);
       await page.mouse.click(5, 5, { noWaitAfter: true });
       const end = Date.now() + patienceMs;
