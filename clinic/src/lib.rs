@@ -8,6 +8,7 @@ pub mod dicom;
 pub mod error;
 pub mod localisation;
 pub mod prescription;
+pub mod record;
 pub mod soap;
 pub mod thinking;
 
