@@ -6,11 +6,13 @@
 pub mod ct;
 pub mod dicom;
 pub mod error;
+pub mod extract;
 pub mod localisation;
 pub mod prescription;
 pub mod record;
 pub mod soap;
 pub mod thinking;
+pub mod writer;
 
 pub use error::{Error, Result};
 pub use localisation::Localisation;
