@@ -1,7 +1,7 @@
 //! A writer that errs in every way, and what comes of it: repair, rules, or nothing. Names of drugs and conditions are
 //! invented.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::VecDeque;
 
@@ -126,6 +126,15 @@ fn a_good_draft_passes_at_once() {
         Some("prescribed Fenatulex 35 mg, twice a day for 5 days")
     );
     assert_eq!(found.record.vitals[0].sign, VitalSign::HeartRate);
+    let bare = form(|it| {
+        let medication = it["medications"][0].as_object_mut().unwrap();
+        medication.retain(|_, value| !value.is_null());
+    });
+    assert_eq!(
+        run(&mut Script::of([&bare])).record,
+        found.record,
+        "null and nothing are the same"
+    );
     let schema = script.asked[0].schema.as_ref().unwrap();
     assert_eq!(
         schema["properties"]["vitals"]["items"]["additionalProperties"],
@@ -149,8 +158,15 @@ fn what_is_wrong_is_said_and_mended() {
         ),
         (
             "missing field",
-            form(|it| drop(it["conditions"][0].as_object_mut().unwrap().remove("onset"))),
-            "conditions[0].onset: is missing",
+            form(|it| {
+                drop(
+                    it["conditions"][0]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove("verification"),
+                )
+            }),
+            "conditions[0].verification: is missing",
         ),
         (
             "missing list",

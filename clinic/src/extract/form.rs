@@ -13,17 +13,17 @@ const MOST_CHARS: usize = 300;
 pub enum Kind {
     /// Text that is not empty.
     Text,
-    /// Such text, or null.
+    /// Such text, or null, or left out: what was not said costs no tokens.
     OptionalText,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// One of these words, or null.
+    /// One of these words, or null, or left out.
     OptionalChoice(&'static [&'static str]),
     /// A number.
     Number,
 }
 
-/// A field of an item. All are required; what was not said is null.
+/// A field of an item.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Its key.
@@ -103,13 +103,17 @@ impl Form {
         let lists = self.0.iter().map(|list| {
             let fields = list.fields.iter();
             let fields = fields.map(|field| (field.key.to_owned(), field.kind.schema()));
-            let items = object(fields.collect());
+            let required = list.fields.iter().filter(|field| field.kind.required());
+            let items = object(fields.collect(), required.map(|field| field.key).collect());
             (
                 list.key.to_owned(),
                 json!({ "type": "array", "maxItems": list.most, "items": items }),
             )
         });
-        object(lists.collect())
+        object(
+            lists.collect(),
+            self.0.iter().map(|list| list.key).collect(),
+        )
     }
 
     /// Reads a draft: the items that are as they should be, and what is wrong with the others. An item with any fault is
@@ -141,6 +145,10 @@ impl Form {
 }
 
 impl Kind {
+    fn required(self) -> bool {
+        !matches!(self, Self::OptionalText | Self::OptionalChoice(_))
+    }
+
     fn schema(self) -> Value {
         let text = || json!({ "type": "string", "minLength": 1, "maxLength": MOST_CHARS });
         match self {
@@ -157,7 +165,7 @@ impl Kind {
 
     /// What is wrong with a value.
     fn problem(self, value: &Value) -> Option<String> {
-        let null = value.is_null() && matches!(self, Self::OptionalText | Self::OptionalChoice(_));
+        let null = value.is_null() && !self.required();
         let wanted = match (self, value) {
             _ if null => return None,
             (Self::Text | Self::OptionalText, Value::String(text)) => {
@@ -192,8 +200,7 @@ impl Kind {
     }
 }
 
-fn object(properties: Map<String, Value>) -> Value {
-    let required: Vec<_> = properties.keys().cloned().collect();
+fn object(properties: Map<String, Value>, required: Vec<&str>) -> Value {
     json!({
         "type": "object",
         "properties": properties,
@@ -221,6 +228,7 @@ fn read_list(list: &List, found: &[Value], items: &mut Vec<Item>, faults: &mut V
                 Some(value) => {
                     faults.extend(field.kind.problem(value).map(|it| Fault::new(path(), it)));
                 }
+                None if !field.kind.required() => {}
                 None => {
                     let problem = format!("is missing; write {}", field.kind.wanted());
                     faults.push(Fault::new(path(), problem));
