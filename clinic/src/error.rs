@@ -93,4 +93,22 @@ pub enum Error {
         /// Tokens that the context holds.
         context_tokens: usize,
     },
+
+    /// A table of codes is not as its publisher writes it.
+    #[error("{table}, line {line}: {detail}; take the file as it was published")]
+    Table {
+        /// Which table.
+        table: &'static str,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong, with the column and the value found.
+        detail: String,
+    },
+
+    /// An index of codes cannot be read, or not be made.
+    #[error("this index of codes cannot be used: {detail}; make it again from its table")]
+    Index {
+        /// What is wrong.
+        detail: String,
+    },
 }

@@ -11,6 +11,7 @@ pub mod localisation;
 pub mod prescription;
 pub mod record;
 pub mod soap;
+pub mod terminology;
 pub mod thinking;
 pub mod writer;
 

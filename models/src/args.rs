@@ -52,6 +52,75 @@ pub enum Command {
     Bench(BenchArgs),
     /// Ask questions with known answers and count the right ones
     Eval(EvalArgs),
+    /// Make index files of codes from their tables, and search them
+    #[command(subcommand)]
+    Terminology(TerminologyCommand),
+}
+
+/// What to do with tables of codes.
+#[derive(Debug, Subcommand)]
+pub enum TerminologyCommand {
+    /// Make an index file from a table as its publisher writes it
+    Build(TerminologyBuildArgs),
+    /// Show the codes that a text may mean; `*` marks the one that clearly is meant
+    Search(TerminologySearchArgs),
+}
+
+/// Arguments of `terminology build`.
+#[derive(Debug, Args)]
+pub struct TerminologyBuildArgs {
+    /// Which table.
+    #[command(flatten)]
+    pub source: TableArgs,
+
+    /// RXNREL.RRF of RxNorm, for the ingredients of brands
+    #[arg(long, value_name = "FILE", requires = "rxnorm")]
+    pub relations: Option<PathBuf>,
+
+    /// What the table's release is called; that of ICD-10-CM is read from the name of its file
+    #[arg(long, value_name = "TEXT")]
+    pub release: Option<String>,
+
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// A table of codes.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TableArgs {
+    /// ICD-10-CM: the folder of its tabular list (XML) and list of codes, or these two files
+    #[arg(long, value_name = "FOLDER_OR_FILES", num_args = 1..=2)]
+    pub icd10cm: Option<Vec<PathBuf>>,
+
+    /// RXNCONSO.RRF of RxNorm
+    #[arg(long, value_name = "FILE")]
+    pub rxnorm: Option<PathBuf>,
+
+    /// An own list: CSV with the header `system,code,display` and any number of columns `synonym`
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+/// Arguments of `terminology search`.
+#[derive(Debug, Args)]
+pub struct TerminologySearchArgs {
+    /// A file that `terminology build` wrote
+    #[arg(long, value_name = "FILE")]
+    pub index: PathBuf,
+
+    /// What was said
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub query: String,
+
+    /// Most candidates
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub limit: usize,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where to compute.

@@ -95,6 +95,11 @@ impl Error {
         move |source| Self::Slice { path, source }
     }
 
+    /// Names the file that a workflow refused.
+    pub fn clinic(path: &Path) -> impl FnOnce(ClinicError) -> Self {
+        Self::slice(path)
+    }
+
     /// Whether the reader of the output went away.
     pub fn is_closed_output(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

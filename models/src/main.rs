@@ -16,6 +16,7 @@ mod output;
 mod pack;
 mod source;
 mod tensors;
+mod terminology;
 mod tokenize;
 mod trace;
 
@@ -65,5 +66,6 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Pack(args) => pack::run(args),
         Command::Bench(args) => bench::run(args, device),
         Command::Eval(args) => eval::run(args, device),
+        Command::Terminology(command) => terminology::run(command),
     }
 }
