@@ -8,6 +8,7 @@ pub mod danger;
 pub mod dicom;
 pub mod error;
 pub mod localisation;
+pub mod numbers;
 pub mod prescription;
 pub mod record;
 pub mod soap;
