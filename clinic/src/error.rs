@@ -45,6 +45,15 @@ pub enum Error {
     #[error("the answer holds no list of boxes; ask again, or allow it more tokens")]
     NoBoxes,
 
+    /// A row of the table of danger signs is not as the head of the table describes.
+    #[error("line {line} of the table of danger signs cannot be read: {detail}; correct it")]
+    DangerTable {
+        /// Which line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        detail: String,
+    },
+
     /// A DICOM file ends early, contradicts itself or lacks something.
     #[error("this DICOM file cannot be read: {detail}; export it again from where it came from")]
     Dicom {

@@ -4,10 +4,12 @@
 //! they invent nothing: a part that the model did not write stays absent.
 
 pub mod ct;
+pub mod danger;
 pub mod dicom;
 pub mod error;
 pub mod extract;
 pub mod localisation;
+pub mod numbers;
 pub mod prescription;
 pub mod record;
 pub mod soap;

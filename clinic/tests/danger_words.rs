@@ -1,0 +1,190 @@
+//! Danger signs in words: said, denied, a relative's, asked, advised.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use outpost_clinic::danger::table::{Population, Rule, What};
+use outpost_clinic::danger::{Age, Evidence, Patient, Pregnancy, Rules, Sex};
+use outpost_clinic::record::Record;
+
+fn rules() -> Rules {
+    Rules::shipped().unwrap()
+}
+
+/// Someone whom a rule is for, as young as it allows.
+fn someone(rule: &Rule) -> Patient {
+    let pregnancy = match rule.population {
+        Population::Pregnancy | Population::Maternal => Pregnancy::Pregnant,
+        Population::Postpartum => Pregnancy::Postpartum,
+        Population::Adult
+        | Population::AdultNotPregnant
+        | Population::Child
+        | Population::Infant => Pregnancy::No,
+    };
+    Patient {
+        age: Some(rule.from.unwrap_or(Age::Years(25))),
+        sex: Some(Sex::Female),
+        pregnancy: Some(pregnancy),
+    }
+}
+
+#[test]
+fn every_named_sign_is_found_where_it_is_said_and_not_where_it_is_denied_or_of_a_relative() {
+    let rules = rules();
+    let mut signs = 0;
+    for rule in rules.rows() {
+        let What::Named { phrases } = &rule.what else {
+            continue;
+        };
+        signs += 1;
+        let mut denials = 0;
+        for phrase in phrases {
+            let sample = phrase.sample();
+            let not = if phrase.is_inverted() { "not " } else { "" };
+            let find = |text: &str| {
+                let assessment = rules.assess(&someone(rule), &Record::default(), text);
+                assessment
+                    .found
+                    .into_iter()
+                    .find(|sign| sign.rule == rule.id)
+            };
+            let present = format!("Cough for two days. Today: {not}{sample}.");
+            let found =
+                find(&present).unwrap_or_else(|| panic!("{} is not found in {present}", rule.id));
+            let Evidence::Words(span) = found.evidence else {
+                panic!("{}", rule.id)
+            };
+            assert!(
+                sample.contains(span.of(&present).unwrap())
+                    || span.of(&present).unwrap().contains(&sample)
+            );
+            for other in [
+                format!("Her brother had {not}{sample}."),
+                format!("Family history: no. There is a family history of {sample}."),
+            ] {
+                assert_eq!(find(&other), None, "{} in {other}", rule.id);
+            }
+            // What is itself a denial, such as `cannot drink`, cannot surely be denied once more.
+            if phrase.denies() && !phrase.is_inverted() {
+                continue;
+            }
+            denials += 1;
+            let denied = match phrase.is_inverted() {
+                true => vec![format!("The child is {sample}.")],
+                false => vec![
+                    format!("No {sample}."),
+                    format!("She denies {sample}."),
+                    format!("He is without {sample}."),
+                    format!("There was not any {sample}."),
+                    format!("Any {sample}? No."),
+                    format!("{sample}: absent."),
+                ],
+            };
+            for denied in denied {
+                assert_eq!(find(&denied), None, "{} in {denied}", rule.id);
+            }
+        }
+        assert!(
+            denials > 0,
+            "{} has no phrase whose denial can be tested",
+            rule.id
+        );
+    }
+    assert!(signs >= 80, "{signs}");
+}
+
+/// Whether a child of two years has convulsions, cannot drink or vomits everything, by what was said.
+#[test]
+fn negation_reaches_as_far_as_it_is_sure_and_no_further() {
+    let rules = rules();
+    let child = Patient {
+        age: Some(Age::Years(2)),
+        ..Patient::default()
+    };
+    let convulsions = "imci-convulsions";
+    let drink = "imci-not-able-to-drink";
+    let vomits = "imci-vomits-everything";
+    let table = [
+        (convulsions, true, "He had convulsions this morning."),
+        (convulsions, true, "He has not slept since the convulsions."),
+        (convulsions, true, "No fever, convulsions yesterday."),
+        (convulsions, true, "No, convulsions twice."),
+        (convulsions, true, "No fever and convulsions since noon."),
+        (convulsions, true, "No fever but convulsions."),
+        (convulsions, true, "No fever. Convulsions since noon."),
+        (convulsions, true, "The convulsions have not stopped."),
+        (convulsions, true, "It is not only convulsions."),
+        (convulsions, true, "No change in the convulsions."),
+        (convulsions, true, "The mother does not deny convulsions."),
+        (convulsions, true, "His mother saw convulsions."),
+        (
+            convulsions,
+            true,
+            "His mother is worried that he has convulsions.",
+        ),
+        (convulsions, true, "My son had a fit."),
+        (convulsions, true, "My brother had convulsions."),
+        (convulsions, true, "Any convulsions? Yes, two."),
+        (convulsions, true, "Any convulsions? He shook."),
+        (
+            convulsions,
+            true,
+            "If he has convulsions he bites his tongue.",
+        ),
+        (convulsions, true, "No cough, no fever, had convulsions."),
+        (convulsions, false, "No convulsions."),
+        (convulsions, false, "No fever, cough or convulsions."),
+        (convulsions, false, "No fever, convulsions or cough."),
+        (
+            convulsions,
+            false,
+            "The mother denies fever, vomiting and convulsions.",
+        ),
+        (convulsions, false, "He hasn’t had any convulsions."),
+        (convulsions, false, "She has never had a convulsion."),
+        (
+            convulsions,
+            false,
+            "Doctor: Any convulsions? Mother: No, never.",
+        ),
+        (convulsions, false, "Any fever, cough, or convulsions? No."),
+        (convulsions, false, "Convulsions: none. Stridor: none."),
+        (convulsions, false, "Convulsions are absent."),
+        (convulsions, false, "His brother has had convulsions."),
+        (
+            convulsions,
+            false,
+            "Come back at once if he has convulsions.",
+        ),
+        (
+            convulsions,
+            false,
+            "If there are convulsions, bring him to the hospital.",
+        ),
+        (drink, true, "She is not able to drink."),
+        (drink, true, "She isn't really able to drink."),
+        (drink, true, "She is no longer able to breastfeed."),
+        (drink, true, "Is she able to drink? No."),
+        (drink, true, "Able to drink: no."),
+        (drink, true, "He can't drink."),
+        (drink, true, "Is she not able to drink? No."),
+        (drink, false, "She is able to drink."),
+        (drink, false, "No trouble, she is able to drink."),
+        (drink, false, "Is she able to drink? Yes."),
+        (drink, false, "There is no problem being able to drink."),
+        (
+            vomits,
+            true,
+            "She is not sleeping well and vomits everything.",
+        ),
+        (vomits, true, "No diarrhoea, but she vomits everything."),
+        (vomits, true, "He can't keep any food down."),
+        (vomits, true, "CAN’T KEEP ANYTHING DOWN"),
+        (vomits, false, "She does not vomit everything."),
+        (vomits, false, "Vomited once."),
+    ];
+    for (rule, expected, text) in table {
+        let assessment = rules.assess(&child, &Record::default(), text);
+        let found = assessment.found.iter().any(|sign| sign.rule == rule);
+        assert_eq!(found, expected, "{rule} in `{text}`");
+    }
+}
