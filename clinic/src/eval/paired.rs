@@ -103,10 +103,11 @@ impl Pairs {
         let q = ((root - linear) / (4.0 * n)).max(0.0).max(-d);
         let deviation = (n * (2.0 * q + d * (1.0 - d))).max(0.0).sqrt();
         let distance = b - c - n * d;
-        match deviation > 0.0 {
-            true => distance / deviation,
-            // At an end of what is possible: certain, one way or the other.
-            false => distance * f64::INFINITY,
+        match (deviation > 0.0, distance == 0.0) {
+            (true, _) => distance / deviation,
+            // Nothing varies: what was observed is certain, anything else impossible.
+            (false, true) => 0.0,
+            (false, false) => distance.signum() * f64::INFINITY,
         }
     }
 }

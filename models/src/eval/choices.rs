@@ -69,8 +69,8 @@ pub fn run(asking: &Asking<'_>, text: &str, questions: Vec<Question>) -> Result<
         };
         let done = evaluation.answered();
         let each_s = (loaded.clock.now_ms() - began_ms) / 1000.0 / (done - already) as f64;
-        let rest = rest(each_s * (most - done) as f64);
-        eprintln!("{done}/{most} {name} {mark}; {each_s:.1} s each, {rest}");
+        let (rate, rest) = (rate(each_s), rest(each_s * (most - done) as f64));
+        eprintln!("{done}/{most} {name} {mark}; {rate}, {rest}");
     }
     let summary = evaluation.summary();
     if let Some(log) = &log {
@@ -164,6 +164,14 @@ fn answer(
             let outcome = pollster::block_on(answering).map_err(named)?;
             Ok(Some(Answer::Text(outcome.text)))
         }
+    }
+}
+
+/// How fast it goes.
+fn rate(each_s: f64) -> String {
+    match each_s {
+        1.0.. => format!("{each_s:.1} s each"),
+        _ => format!("{:.1} a second", 1.0 / each_s.max(1e-3)),
     }
 }
 
