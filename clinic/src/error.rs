@@ -54,6 +54,30 @@ pub enum Error {
         detail: String,
     },
 
+    /// A line of a file of questions cannot be used.
+    #[error("line {line}: {problem}; {remedy}")]
+    Question {
+        /// Which one, from 1.
+        line: usize,
+        /// What is wrong, with the value found.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// A file of questions, a log of answers, or a plan to ask them cannot be used.
+    #[error("{problem}; {remedy}")]
+    Questions {
+        /// What is wrong, with the value found.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// The engine refused what was to be asked.
+    #[error("{0}")]
+    Engine(String),
+
     /// A DICOM file ends early, contradicts itself or lacks something.
     #[error("this DICOM file cannot be read: {detail}; export it again from where it came from")]
     Dicom {
@@ -120,4 +144,10 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+}
+
+impl From<outpost_engine::error::Error> for Error {
+    fn from(error: outpost_engine::error::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
 }

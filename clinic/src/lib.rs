@@ -8,6 +8,7 @@ pub mod danger;
 pub mod dicom;
 pub mod error;
 pub mod extract;
+pub mod eval;
 pub mod localisation;
 pub mod numbers;
 pub mod prescription;

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod error;
 pub mod image;
 pub mod kernels;
+pub mod likelihood;
 #[cfg(feature = "compute")]
 pub mod model;
 pub mod ports;

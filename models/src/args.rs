@@ -410,16 +410,77 @@ pub struct BenchArgs {
     pub json: bool,
 }
 
+/// How an answer to a multiple-choice question is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// By which choice the model finds likeliest.
+    Likelihood,
+    /// By what the model writes.
+    Generation,
+}
+
 /// Arguments of `eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// Which model.
-    #[command(flatten)]
-    pub model: ModelArgs,
+    /// GGUF file, first file of a split GGUF, packed shard directory, or Hugging Face folder
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["compare", "predictions"])]
+    pub model: Option<PathBuf>,
 
-    /// One question a line: {"id", "task", "prompt", "expected", "system"?, "image"?, "image_first"?, "fields"?}
-    #[arg(long, value_name = "FILE.jsonl")]
-    pub questions: PathBuf,
+    /// GGUF file of the image encoder; a shard directory and a Hugging Face folder bring their own
+    #[arg(long, value_name = "FILE")]
+    pub mmproj: Option<PathBuf>,
+
+    /// Positions that prompt and answer share
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONTEXT_TOKENS, value_parser = at_least_one)]
+    pub context_tokens: usize,
+
+    /// One question a line, in the fields of MedQA, MedMCQA or PubMedQA; {"question", "choices", "answer", "id"?, "subject"?,
+    /// "system"?, "image"?, "style"?}; {"id", "task", "prompt", "expected", "system"?, "image"?, "image_first"?, "fields"?};
+    /// or {"id", "transcript", "expected"}
+    #[arg(long, value_name = "FILE.jsonl", required_unless_present = "compare")]
+    pub questions: Option<PathBuf>,
+
+    /// How an answer to a multiple-choice question is found
+    #[arg(long, value_enum, default_value_t = By::Likelihood)]
+    pub by: By,
+
+    /// Ask as plain text after <bos>, without the chat template
+    #[arg(long)]
+    pub no_template: bool,
+
+    /// Keep every answer to a multiple-choice question in this folder, and go on where it ends
+    #[arg(long, value_name = "DIR")]
+    pub log: Option<PathBuf>,
+
+    /// Ask only the first N questions
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
+
+    /// What MedMCQA's `cop` counts from, where the file does not show it: 0 on Hugging Face, 1 in its authors' files
+    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub cop_from: Option<u8>,
+
+    /// Facts that were found in the transcripts of the questions, to score: {"id", "facts": [{"kind", "name", ..}, ..]} a line
+    #[arg(
+        long,
+        value_name = "FILE.jsonl",
+        requires = "questions",
+        conflicts_with_all = ["model", "log", "compare"]
+    )]
+    pub predictions: Option<PathBuf>,
+
+    /// Compare two logs of the same questions: how much better or worse the second is
+    #[arg(
+        long,
+        value_names = ["LOG_A", "LOG_B"],
+        num_args = 2,
+        conflicts_with_all = ["model", "mmproj", "questions", "log", "limit"]
+    )]
+    pub compare: Vec<PathBuf>,
+
+    /// What to compare, such as acc_norm
+    #[arg(long, value_name = "NAME", requires = "compare")]
+    pub metric: Option<String>,
 
     /// Most tokens of an answer
     #[arg(long, value_name = "N", default_value_t = 256)]

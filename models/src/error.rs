@@ -39,6 +39,15 @@ pub enum Error {
         source: ClinicError,
     },
 
+    /// A file of questions or a log of answers was refused.
+    #[error("{path}: {source}")]
+    Questions {
+        /// Its path.
+        path: String,
+        /// The reason.
+        source: ClinicError,
+    },
+
     /// A file or directory could not be used.
     #[error("{path}: {detail}; {remedy}")]
     File {
@@ -98,6 +107,12 @@ impl Error {
     /// Names the file that a workflow refused.
     pub fn clinic(path: &Path) -> impl FnOnce(ClinicError) -> Self {
         Self::slice(path)
+    }
+
+    /// Names the file of questions, or the log, that was refused.
+    pub fn questions(path: &Path) -> impl FnOnce(ClinicError) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::Questions { path, source }
     }
 
     /// Whether the reader of the output went away.

@@ -1,5 +1,7 @@
 //! Model and cache together: runs tokens and pictures through the decoder, a bounded piece at a time.
 
+mod ahead;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;

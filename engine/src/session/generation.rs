@@ -1,5 +1,7 @@
 //! One answer on its way: encode pictures, prefill the prompt, decode token by token.
 
+mod likelihood;
+
 use std::collections::VecDeque;
 use std::mem::take;
 
@@ -530,6 +532,7 @@ impl<'e> Generation<'e> {
 impl Drop for Generation<'_> {
     fn drop(&mut self) {
         self.core.leave(self.reading.take());
+        self.core.keep_steady(false);
     }
 }
 

@@ -27,6 +27,7 @@ use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
 use crate::kernels::{self, CacheType, ComputeDevice, DeviceChoice, DeviceKind, Tuning};
+use crate::likelihood::LogLikelihood;
 use crate::model::{KvCache, MedGemma, Trace, Vision, VisionConfig};
 use crate::ports::{Clock, Helpers, Progress};
 use crate::sampler::SamplerOptions;
@@ -332,6 +333,23 @@ impl Engine {
             }
         }
         Ok(generation.finish())
+    }
+
+    /// How likely each of `continuations` is after `tokens`, whose image placeholders take the pictures' features, in order.
+    /// The prompt is computed once, and not at all as far as the cache still holds it.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and [`Error::Request`] for a continuation without tokens.
+    pub async fn score(
+        &mut self,
+        tokens: &[u32],
+        images: &[RgbImage],
+        continuations: &[Vec<u32>],
+        clock: &dyn Clock,
+    ) -> Result<Vec<LogLikelihood>> {
+        let sampler = SamplerOptions::default();
+        let prompt = self.start_tokens(tokens, images, 1, &sampler, clock)?;
+        prompt.likelihoods(continuations).await
     }
 
     /// Scores of the next token after every token: [tokens, vocab], row by row.

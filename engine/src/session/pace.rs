@@ -16,16 +16,25 @@ const LEAST_TOKENS: usize = 8;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pace {
     ms_per_token_and_layer: Option<f64>,
+    steady: bool,
 }
 
 impl Pace {
     /// Tokens of the next chunk, at most `most`.
     pub fn chunk_tokens(&self, most: usize) -> usize {
+        if self.steady {
+            return FIRST_TOKENS.min(most);
+        }
         let tokens = match self.ms_per_token_and_layer {
             None => FIRST_TOKENS,
             Some(ms) => (SUBMIT_MS / ms) as usize,
         };
         tokens.max(LEAST_TOKENS).min(most)
+    }
+
+    /// Has chunks be of the same size however long they take, so that the same work is rounded in the same way each time.
+    pub fn keep_steady(&mut self, steady: bool) {
+        self.steady = steady;
     }
 
     /// Layers of a submit for a chunk of `tokens`.
@@ -80,6 +89,18 @@ mod tests {
             (20, 1)
         );
         assert_eq!(pace.layers_per_submit(5), 4);
+    }
+
+    #[test]
+    fn a_steady_pace_does_not_look_at_the_clock() {
+        let mut pace = Pace::default();
+        pace.keep_steady(true);
+        for elapsed_ms in [0.0, 1e6] {
+            pace.learn(32, 34, elapsed_ms);
+            assert_eq!((pace.chunk_tokens(256), pace.chunk_tokens(9)), (32, 9));
+        }
+        pace.keep_steady(false);
+        assert_eq!(pace.chunk_tokens(256), 8);
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! `outpost eval`: questions with known answers, and the share that comes out right.
+//! Prompts with expected words, and the share that comes out right.
 //!
 //! An answer is exact when its words are those expected, up to the white space around them. Where a question names
 //! `fields`, each that can be read from the expected answer is also scored alone.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use outpost_engine::image::RgbImage;
@@ -13,9 +12,9 @@ use outpost_engine::session::{Event, Flow, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::args::EvalArgs;
+use super::Asking;
 use crate::error::{Error, Result};
-use crate::load::{self, Compute, Loaded};
+use crate::load::{self, Loaded};
 use crate::output;
 
 /// One line of the questions.
@@ -64,14 +63,15 @@ struct Report {
 }
 
 /// Asks every question, greedily, and prints the share of right answers for each task.
-pub fn run(args: &EvalArgs, compute: Compute) -> Result<()> {
-    let questions = read(&args.questions)?;
-    let folder = args.questions.parent().unwrap_or(Path::new(""));
-    let mut loaded = load::engine(&args.model, compute)?;
+pub fn run(asking: &Asking<'_>, text: &str) -> Result<()> {
+    let args = asking.args;
+    let mut questions = read(asking.questions, text)?;
+    questions.truncate(args.limit.unwrap_or(usize::MAX));
+    let mut loaded = asking.load()?;
     let mut report = Report::default();
     for (index, question) in questions.iter().enumerate() {
         let pictures = match &question.image {
-            Some(name) => vec![load::picture(&folder.join(name))?],
+            Some(name) => vec![load::picture(&asking.beside(name))?],
             None => Vec::new(),
         };
         let answer = ask(&mut loaded, question, &pictures, args.max_tokens)?;
@@ -101,8 +101,7 @@ fn line(name: &str, score: &Score) -> Result<()> {
     ))
 }
 
-fn read(path: &Path) -> Result<Vec<Question>> {
-    let text = fs::read_to_string(path).map_err(|error| Error::read(path, &error))?;
+fn read(path: &Path, text: &str) -> Result<Vec<Question>> {
     let lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty());
