@@ -4,7 +4,6 @@ use std::future::Future;
 
 use outpost_engine::chat::Conversation;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::error::Result;
 
@@ -13,8 +12,8 @@ use crate::error::Result;
 pub struct Ask {
     /// The conversation; its last turn is the user's.
     pub conversation: Conversation,
-    /// JSON Schema that the answer must keep to, where the writer can be held to one.
-    pub schema: Option<Value>,
+    /// JSON Schema, as text, that the answer must keep to, where the writer can be held to one.
+    pub schema: Option<String>,
     /// Longest answer, in tokens.
     pub max_tokens: usize,
 }

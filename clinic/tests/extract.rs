@@ -135,7 +135,7 @@ fn a_good_draft_passes_at_once() {
         found.record,
         "null and nothing are the same"
     );
-    let schema = script.asked[0].schema.as_ref().unwrap();
+    let schema: Value = serde_json::from_str(script.asked[0].schema.as_ref().unwrap()).unwrap();
     assert_eq!(
         schema["properties"]["vitals"]["items"]["additionalProperties"],
         json!(false)

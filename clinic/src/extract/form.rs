@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Longest text of a field, in characters.
 const MOST_CHARS: usize = 300;
@@ -98,22 +98,16 @@ impl fmt::Display for Fault {
 }
 
 impl Form {
-    /// The form as JSON Schema.
-    pub fn schema(&self) -> Value {
+    /// The form as JSON Schema, as text: a model writes what it quotes before what it makes of it, so the order counts.
+    pub fn schema(&self) -> String {
         let lists = self.0.iter().map(|list| {
             let fields = list.fields.iter();
-            let fields = fields.map(|field| (field.key.to_owned(), field.kind.schema()));
-            let required = list.fields.iter().filter(|field| field.kind.required());
-            let items = object(fields.collect(), required.map(|field| field.key).collect());
-            (
-                list.key.to_owned(),
-                json!({ "type": "array", "maxItems": list.most, "items": items }),
-            )
+            let fields = fields.map(|field| (field.key, field.kind.schema(), field.kind.required()));
+            let items = object(fields);
+            let schema = format!(r#"{{"type":"array","maxItems":{},"items":{items}}}"#, list.most);
+            (list.key, schema, true)
         });
-        object(
-            lists.collect(),
-            self.0.iter().map(|list| list.key).collect(),
-        )
+        object(lists)
     }
 
     /// Reads a draft: the items that are as they should be, and what is wrong with the others. An item with any fault is
@@ -149,17 +143,14 @@ impl Kind {
         !matches!(self, Self::OptionalText | Self::OptionalChoice(_))
     }
 
-    fn schema(self) -> Value {
-        let text = || json!({ "type": "string", "minLength": 1, "maxLength": MOST_CHARS });
+    fn schema(self) -> String {
+        let text = format!(r#"{{"type":"string","minLength":1,"maxLength":{MOST_CHARS}}}"#);
         match self {
-            Self::Text => text(),
-            Self::OptionalText => json!({ "anyOf": [{ "type": "null" }, text()] }),
-            Self::Choice(words) => json!({ "enum": words }),
-            Self::OptionalChoice(words) => {
-                let words = words.iter().map(|word| json!(word));
-                json!({ "enum": words.chain([Value::Null]).collect::<Vec<_>>() })
-            }
-            Self::Number => json!({ "type": "number" }),
+            Self::Text => text,
+            Self::OptionalText => format!(r#"{{"anyOf":[{{"type":"null"}},{text}]}}"#),
+            Self::Choice(words) => format!(r#"{{"enum":[{}]}}"#, quoted(words)),
+            Self::OptionalChoice(words) => format!(r#"{{"enum":[{},null]}}"#, quoted(words)),
+            Self::Number => r#"{"type":"number"}"#.to_owned(),
         }
     }
 
@@ -200,13 +191,25 @@ impl Kind {
     }
 }
 
-fn object(properties: Map<String, Value>, required: Vec<&str>) -> Value {
-    json!({
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
+/// Members: key, schema, whether it must be there. Keys and words of a form are plain: nothing in them is escaped.
+fn object(members: impl Iterator<Item = (&'static str, String, bool)>) -> String {
+    let (mut properties, mut required) = (Vec::new(), Vec::new());
+    for (key, schema, must) in members {
+        properties.push(format!(r#""{key}":{schema}"#));
+        if must {
+            required.push(key);
+        }
+    }
+    format!(
+        r#"{{"type":"object","properties":{{{}}},"required":[{}],"additionalProperties":false}}"#,
+        properties.join(","),
+        quoted(&required)
+    )
+}
+
+fn quoted(words: &[&str]) -> String {
+    let words = words.iter().map(|word| format!("\"{word}\""));
+    words.collect::<Vec<_>>().join(",")
 }
 
 fn read_list(list: &List, found: &[Value], items: &mut Vec<Item>, faults: &mut Vec<Fault>) {
