@@ -6,6 +6,7 @@
 pub mod ct;
 pub mod dicom;
 pub mod error;
+pub mod fhir;
 pub mod localisation;
 pub mod prescription;
 pub mod record;
