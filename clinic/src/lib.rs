@@ -9,6 +9,7 @@ pub mod dicom;
 pub mod error;
 pub mod extract;
 pub mod eval;
+pub mod fhir;
 pub mod localisation;
 pub mod numbers;
 pub mod prescription;
