@@ -81,10 +81,14 @@ fn value(rng: &mut ChaCha8Rng, depth: u32) -> String {
             let most = least + f64::from(rng.random_range(1..500)) / 100.0;
             match rng.random_bool(0.5) {
                 true => {
-                    format!(r#"{{"type":"number","minimum":{least:.2},"exclusiveMaximum":{most:.2}}}"#)
+                    format!(
+                        r#"{{"type":"number","minimum":{least:.2},"exclusiveMaximum":{most:.2}}}"#
+                    )
                 }
                 false => {
-                    format!(r#"{{"type":"number","exclusiveMinimum":{least:.2},"maximum":{most:.2}}}"#)
+                    format!(
+                        r#"{{"type":"number","exclusiveMinimum":{least:.2},"maximum":{most:.2}}}"#
+                    )
                 }
             }
         }
