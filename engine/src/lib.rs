@@ -3,6 +3,7 @@
 //! The engine is pure: bytes, time and progress come in through [`ports`]. [`session::Engine`] is the way in.
 
 pub mod chat;
+pub mod constraint;
 pub mod error;
 pub mod image;
 pub mod kernels;

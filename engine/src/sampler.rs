@@ -344,6 +344,13 @@ impl TokenMask {
         }
     }
 
+    /// Allows what `other` allows, a mask of as many tokens.
+    pub fn allow_all(&mut self, other: &Self) {
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word |= other;
+        }
+    }
+
     /// Forbids `id`.
     pub fn forbid(&mut self, id: u32) {
         if let Some(word) = self.words.get_mut(id as usize / 32) {

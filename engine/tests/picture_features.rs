@@ -87,6 +87,7 @@ fn request(shown: usize, sampler: SamplerOptions) -> Request {
         },
         max_tokens: 24,
         sampler,
+        constraint: None,
     }
 }
 

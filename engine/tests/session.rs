@@ -54,6 +54,7 @@ fn request(conversation: Conversation) -> Request {
         conversation,
         max_tokens: 12,
         sampler: SamplerOptions::default(),
+        constraint: None,
     }
 }
 

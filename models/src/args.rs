@@ -273,6 +273,14 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE.json", conflicts_with_all = ["prompt", "images"])]
     pub turns: Option<PathBuf>,
 
+    /// JSON Schema that the answer satisfies, if it ends before --max-tokens; its members come in the schema's order
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["grammar", "locate", "think"])]
+    pub schema: Option<PathBuf>,
+
+    /// Grammar in Lark's notation that the answer follows; `start` is the whole answer
+    #[arg(long, value_name = "FILE.lark", conflicts_with_all = ["locate", "think"])]
+    pub grammar: Option<PathBuf>,
+
     /// Most tokens of the answer
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub max_tokens: usize,

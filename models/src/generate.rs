@@ -1,8 +1,11 @@
 //! `outpost generate`: a question, its answer as it comes, and the boxes in it if a place was asked for.
 
+use std::fs;
+
 use outpost_clinic::localisation::{Dropped, Frame, PixelBox};
 use outpost_clinic::{Localisation, ct, thinking};
 use outpost_engine::chat::Conversation;
+use outpost_engine::constraint::{Grammar, Rule};
 use outpost_engine::error::Error as EngineError;
 use outpost_engine::image::{RgbImage, pad_to_square};
 use outpost_engine::sampler::SamplerOptions;
@@ -74,7 +77,12 @@ pub fn run(args: &GenerateArgs, compute: Compute) -> Result<()> {
             seed: args.seed,
             ..SamplerOptions::default()
         },
+        constraint: rule(args)?,
     };
+    if let Some(rule) = &request.constraint {
+        // What cannot be kept is said before a model is loaded.
+        Grammar::new(rule)?;
+    }
     request.sampler.validate()?;
     let mut loaded = load::engine(&args.model, compute)?;
     if !args.ct.is_empty() {
@@ -185,6 +193,17 @@ fn ask(args: &GenerateArgs) -> Result<Asked> {
         pictures,
         frame,
     })
+}
+
+/// What the answer must follow.
+fn rule(args: &GenerateArgs) -> Result<Option<Rule>> {
+    let (path, rule): (_, fn(String) -> Rule) = match (&args.schema, &args.grammar) {
+        (Some(path), _) => (path, Rule::JsonSchema),
+        (None, Some(path)) => (path, Rule::Grammar),
+        (None, None) => return Ok(None),
+    };
+    let text = fs::read_to_string(path).map_err(|error| Error::read(path, &error))?;
+    Ok(Some(rule(text)))
 }
 
 /// Refuses a series that does not fit, before anything is computed.

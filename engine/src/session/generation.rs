@@ -13,6 +13,7 @@ use super::drafts::Drafts;
 use super::features::{self, FeatureKey};
 use super::stats::Stats;
 use crate::chat::{Channel, Conversation, ThinkingSplit};
+use crate::constraint::{Constraint, Rule};
 use crate::error::{Error, Result};
 use crate::kernels::{CandidateParams, DeviceKind, Traffic};
 use crate::model::{Encoding, Trace, Vision};
@@ -38,6 +39,10 @@ pub struct Request {
     pub max_tokens: usize,
     /// How tokens are picked.
     pub sampler: SamplerOptions,
+    /// What the answer must follow. It does if it ends by itself ([`FinishReason::Stop`]); one that was cut is the beginning
+    /// of such an answer. A model does not think before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<Rule>,
 }
 
 /// What one step did.
@@ -132,6 +137,8 @@ pub(super) struct Begin<'e> {
     pub max_tokens: usize,
     /// Whether what follows may be guessed from what was said before.
     pub drafts: bool,
+    /// What the answer must follow.
+    pub constraint: Option<Constraint>,
 }
 
 /// An answer on its way. Made by [`super::Engine::start`].
@@ -143,6 +150,7 @@ pub struct Generation<'e> {
     split: ThinkingSplit,
     stop_ids: &'e [u32],
     sampler: Sampler,
+    constraint: Option<Constraint>,
     max_tokens: usize,
     prompt_tokens: usize,
     // Prompt, then answer.
@@ -205,8 +213,8 @@ impl<'e> Generation<'e> {
             segment.range.start = segment.range.start.max(reused_tokens);
             segment.range.start < segment.range.end
         });
-        let scores = needed_scores(sampler, core.device().kind());
-        // A penalty's rules are those of one place, not of several.
+        let scores = needed_scores(sampler, begin.constraint.is_some(), core.device().kind());
+        // Rules are those of one place, not of several.
         let ruled = matches!(
             scores,
             Scores::Best(CandidateParams {
@@ -214,7 +222,7 @@ impl<'e> Generation<'e> {
                 ..
             })
         );
-        let drafts = begin.drafts && !ruled;
+        let drafts = begin.drafts && !ruled && begin.constraint.is_none();
         let vocab_size = core.model().decoder().config().vocab_size;
         stats.readback_bytes_per_token = scores.bytes(vocab_size);
         Ok(Self {
@@ -225,6 +233,7 @@ impl<'e> Generation<'e> {
             split: ThinkingSplit::new(tokenizer),
             stop_ids: begin.stop_ids,
             sampler: Sampler::new(sampler.clone())?,
+            constraint: begin.constraint,
             max_tokens: begin.max_tokens,
             prompt_tokens: begin.prompt.len(),
             tokens: begin.prompt,
@@ -422,14 +431,23 @@ impl<'e> Generation<'e> {
     }
 
     /// Tells the device what the next candidates are chosen by, if that is more than their logits.
-    fn rule(&mut self) {
+    fn rule(&mut self) -> Result<()> {
         if let Scores::Best(CandidateParams {
-            penalty: Some(_), ..
+            penalty: Some(penalty),
+            ..
         }) = self.scores
         {
-            let occurred = self.sampler.occurred(&self.tokens);
-            self.core.rule(None, &occurred);
+            let occurred = match penalty == 1.0 {
+                true => Vec::new(),
+                false => self.sampler.occurred(&self.tokens),
+            };
+            let allowed = match &mut self.constraint {
+                Some(constraint) => Some(constraint.mask()?.words()),
+                None => None,
+            };
+            self.core.rule(allowed, &occurred);
         }
+        Ok(())
     }
 
     async fn decode(&mut self) -> Result<Option<Event>> {
@@ -449,7 +467,16 @@ impl<'e> Generation<'e> {
             return Ok(None);
         }
         self.tokens.push(id);
-        if self.completion_tokens >= self.max_tokens {
+        let ended = match &mut self.constraint {
+            Some(constraint) => {
+                constraint.accept(id)?;
+                constraint.must_stop()
+            }
+            None => false,
+        };
+        if ended {
+            self.finish_reason = Some(FinishReason::Stop);
+        } else if self.completion_tokens >= self.max_tokens {
             self.finish_reason = Some(FinishReason::Length);
         } else if self.tokens.len() >= self.core.context_tokens() {
             self.finish_reason = Some(FinishReason::Context);
@@ -466,7 +493,7 @@ impl<'e> Generation<'e> {
     /// Waits for the scores that are on their way, and picks: the next token, and as many after it as were guessed right.
     async fn pick(&mut self) -> Result<Option<u32>> {
         if let Some(hidden) = self.hidden.take() {
-            self.rule();
+            self.rule()?;
             self.reading = Some(self.core.scores_after(hidden, self.scores));
         }
         let Some(reading) = self.reading.take() else {
@@ -495,11 +522,16 @@ impl<'e> Generation<'e> {
 
     /// Picks from the scores of one row.
     fn sampled(&mut self, row: &mut [f32], history: &[u32]) -> Result<u32> {
+        let allowed = match &mut self.constraint {
+            Some(constraint) => Some(constraint.mask()?),
+            None => None,
+        };
         match self.scores {
-            Scores::All => self.sampler.sample(row, history, None),
+            Scores::All => self.sampler.sample(row, history, allowed),
             Scores::Best(best) => {
                 let candidates = candidates(row, best.count);
-                self.sampler.sample_candidates(&candidates, history, None)
+                self.sampler
+                    .sample_candidates(&candidates, history, allowed)
             }
         }
     }
@@ -514,7 +546,7 @@ impl<'e> Generation<'e> {
             Some(drafts) => drafts.propose(&self.tokens, left.saturating_sub(1)),
             None => Vec::new(),
         };
-        self.rule();
+        self.rule()?;
         if !self.draft.is_empty() {
             let ids = [&[id], self.draft.as_slice()].concat();
             self.reading = Some(self.core.run_ahead(&ids, position, self.scores)?);
@@ -537,17 +569,19 @@ impl Drop for Generation<'_> {
 }
 
 /// Scores that suffice to pick a token: the best ones where the device can find them and the options need no others.
-fn needed_scores(options: &SamplerOptions, device: DeviceKind) -> Scores {
+/// `ruled`: whether not every token is allowed.
+fn needed_scores(options: &SamplerOptions, ruled: bool, device: DeviceKind) -> Scores {
     let count = match options.temperature == 0.0 {
         true => 1,
         false => options.top_k,
     };
-    let penalty = (options.repetition_penalty != 1.0).then_some(options.repetition_penalty);
-    let read = count + penalty.map_or(0, |_| SPARE_CANDIDATES);
+    let penalised = options.repetition_penalty != 1.0;
+    let read = count + if penalised { SPARE_CANDIDATES } else { 0 };
     match count > 0 && read <= MOST_CANDIDATES && device == DeviceKind::Gpu {
         true => Scores::Best(CandidateParams {
             count: read,
-            penalty,
+            // A penalty of 1 changes nothing, and has the device look at the rules.
+            penalty: (penalised || ruled).then_some(options.repetition_penalty),
         }),
         false => Scores::All,
     }

@@ -24,6 +24,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::chat::ChatTemplate;
+use crate::constraint::{Constraint, Grammar, Rule, Vocabulary};
 use crate::error::{Error, Result};
 use crate::image::RgbImage;
 use crate::kernels::{self, CacheType, ComputeDevice, DeviceChoice, DeviceKind, Tuning};
@@ -125,6 +126,8 @@ pub struct Engine {
     template: ChatTemplate,
     stats: Stats,
     drafts: bool,
+    /// The tokens' bytes, once an answer had to follow something.
+    vocabulary: Option<Rc<Vocabulary>>,
 }
 
 impl Engine {
@@ -207,6 +210,7 @@ impl Engine {
             template,
             stats,
             drafts: options.drafts,
+            vocabulary: None,
         })
     }
 
@@ -266,6 +270,10 @@ impl Engine {
                 remedy: "give one picture for each image part".to_owned(),
             });
         }
+        let constraint = match &request.constraint {
+            Some(rule) => Some(self.constraint(rule)?),
+            None => None,
+        };
         let pictures = self.core.prepare(images)?;
         let stop_ids = self.template.stop_ids();
         let begin = Begin {
@@ -274,6 +282,7 @@ impl Engine {
             stop_ids,
             max_tokens: request.max_tokens,
             drafts: self.drafts,
+            constraint,
         };
         Generation::new(
             &mut self.core,
@@ -283,6 +292,18 @@ impl Engine {
             begin,
             &request.sampler,
         )
+    }
+
+    fn constraint(&mut self, rule: &Rule) -> Result<Constraint> {
+        let grammar = Grammar::new(rule)?;
+        let vocabulary = match &self.vocabulary {
+            Some(vocabulary) => vocabulary.clone(),
+            None => {
+                let made = Rc::new(Vocabulary::new(&self.tokenizer)?);
+                self.vocabulary.insert(made).clone()
+            }
+        };
+        Constraint::new(vocabulary, Rc::new(grammar), self.template.stop_ids())
     }
 
     /// Continues `tokens` as they are, without a template and past every end token.
@@ -304,6 +325,7 @@ impl Engine {
             stop_ids: &[],
             max_tokens,
             drafts: false,
+            constraint: None,
         };
         Generation::new(
             &mut self.core,

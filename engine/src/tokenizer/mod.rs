@@ -111,6 +111,18 @@ impl Tokenizer {
         self.vocabulary().piece(id)
     }
 
+    /// The bytes that `id` adds to a text; `None` for marks that are not text.
+    pub fn bytes(&self, id: u32) -> Option<Vec<u8>> {
+        match self.vocabulary().kind(id)? {
+            Kind::Byte(byte) => Some(vec![byte]),
+            Kind::Normal | Kind::UserDefined => {
+                let piece = self.piece(id)?;
+                Some(piece.replace(SPACE_MARK, " ").into_bytes())
+            }
+            Kind::Control | Kind::Unused => None,
+        }
+    }
+
     /// Number of ids, some of which may only fill the embedding up.
     pub fn vocab_size(&self) -> usize {
         self.vocabulary().len()

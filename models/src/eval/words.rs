@@ -140,6 +140,7 @@ fn ask(
         )?,
         max_tokens,
         sampler: SamplerOptions::default(),
+        constraint: None,
     };
     let mut on_event = |_: Event| Flow::Continue;
     let answering = loaded

@@ -273,6 +273,7 @@ impl Host {
             conversation,
             max_tokens: max_tokens as usize,
             sampler: sampler(sampling),
+            constraint: None,
         };
         let count = pictures.len() as u64;
         if count > 0 {
