@@ -3,12 +3,13 @@
 //! Everything read here is a draft. These functions check form only, never whether a statement is true, and
 //! they invent nothing: a part that the model did not write stays absent.
 
+pub mod coding;
 pub mod ct;
 pub mod danger;
 pub mod dicom;
 pub mod error;
-pub mod extract;
 pub mod eval;
+pub mod extract;
 pub mod fhir;
 pub mod localisation;
 pub mod numbers;

@@ -1,7 +1,12 @@
 //! A writer that errs in every way, and what comes of it: repair, rules, or nothing. Names of drugs and conditions are
 //! invented.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use std::collections::VecDeque;
 

@@ -102,9 +102,13 @@ impl Form {
     pub fn schema(&self) -> String {
         let lists = self.0.iter().map(|list| {
             let fields = list.fields.iter();
-            let fields = fields.map(|field| (field.key, field.kind.schema(), field.kind.required()));
+            let fields =
+                fields.map(|field| (field.key, field.kind.schema(), field.kind.required()));
             let items = object(fields);
-            let schema = format!(r#"{{"type":"array","maxItems":{},"items":{items}}}"#, list.most);
+            let schema = format!(
+                r#"{{"type":"array","maxItems":{},"items":{items}}}"#,
+                list.most
+            );
             (list.key, schema, true)
         });
         object(lists)

@@ -273,8 +273,10 @@ impl Table {
             base,
             nodes: HashMap::new(),
         };
-        let (rules, elements): (Vec<_>, Vec<_>) =
-            body.iter().copied().partition(|line: &&str| line.starts_with("! "));
+        let (rules, elements): (Vec<_>, Vec<_>) = body
+            .iter()
+            .copied()
+            .partition(|line: &&str| line.starts_with("! "));
         let places: HashSet<&str> = elements
             .iter()
             .filter_map(|line| cut(line).0.rsplit_once('.').map(|(parent, _)| parent))

@@ -28,7 +28,9 @@ pub fn wrong_form(system: &str, code: &str) -> Option<String> {
 
 /// A number with a check digit. Parts (`LP`), answers (`LA`) and lists (`LL`, `LG`) begin with letters, and have another.
 fn is_loinc(code: &str) -> bool {
-    let part = ["LP", "LA", "LL", "LG"].iter().find_map(|kind| code.strip_prefix(kind));
+    let part = ["LP", "LA", "LL", "LG"]
+        .iter()
+        .find_map(|kind| code.strip_prefix(kind));
     let number = part.unwrap_or(code);
     let Some((digits, check)) = number.split_once('-') else {
         return false;
