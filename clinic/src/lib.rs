@@ -4,6 +4,7 @@
 //! they invent nothing: a part that the model did not write stays absent.
 
 pub mod coding;
+pub mod consultation;
 pub mod ct;
 pub mod danger;
 pub mod dicom;

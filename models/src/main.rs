@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod error;
 mod eval;
+mod extract;
 mod generate;
 mod helpers;
 mod inspect;
@@ -66,6 +67,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Pack(args) => pack::run(args),
         Command::Bench(args) => bench::run(args, device),
         Command::Eval(args) => eval::run(args, device),
+        Command::Extract(args) => extract::run(args, device),
         Command::Terminology(command) => terminology::run(command),
     }
 }

@@ -1,0 +1,260 @@
+//! `outpost extract`: a transcript to facts with codes, a valid FHIR Bundle and danger signs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use outpost_clinic::consultation::{self, Options, Processed, Setup};
+use outpost_clinic::danger::{Age, Patient, Pregnancy, Sex};
+use outpost_clinic::extract::{self, INSTRUCTION, Way};
+use outpost_clinic::fhir::bundle::Making;
+use outpost_clinic::terminology::{Index, Terminology, list, rxnorm};
+use outpost_clinic::writer::{Ask, Draft, Writer};
+use outpost_engine::constraint::Rule;
+use outpost_engine::error::Error as EngineError;
+use outpost_engine::ports::Clock;
+use outpost_engine::sampler::SamplerOptions;
+use outpost_engine::session::{Event, FinishReason, Flow, Request};
+use outpost_engine::weights::WeightSource;
+
+use crate::args::{ExtractArgs, PregnancyArg, SexArg};
+use crate::error::{Error, Result};
+use crate::load::{self, Compute, Loaded};
+use crate::output;
+use crate::source::Model;
+
+/// Largest transcript, in bytes: far beyond any context.
+const MAX_TRANSCRIPT_BYTES: u64 = 1 << 20;
+
+/// Prints the result, or what a person wants to know of it.
+pub fn run(args: &ExtractArgs, compute: Compute) -> Result<()> {
+    let transcript = transcript(&args.transcript)?;
+    let terminology = terminology(args)?;
+    let (model, quantisation) = describe(&args.model.model)?;
+    let recorded = recorded(args)?;
+    let mut loaded = load::engine(&args.model, compute)?;
+    let setup = Setup {
+        terminology: &terminology,
+        patient: patient(args)?,
+        making: Making {
+            program: concat!("Outpost ", env!("CARGO_PKG_VERSION")).to_owned(),
+            model,
+            quantisation,
+            device: loaded.engine.stats().adapter.clone(),
+            prompt: INSTRUCTION.to_owned(),
+            validators: vec![concat!("Outpost ", env!("CARGO_PKG_VERSION"), ", FHIR R4").to_owned()],
+            edits: Vec::new(),
+            recorded,
+        },
+        options: Options {
+            extract: extract::Options {
+                max_tokens: args.max_tokens,
+                fallback: !args.no_fallback,
+            },
+            validate_fhir: !args.no_fhir,
+            transaction: args.transaction,
+            with_transcript: !args.without_transcript,
+            seed: args.seed.unwrap_or_default(),
+        },
+    };
+    let started_ms = loaded.clock.now_ms();
+    let mut writer = Drafting {
+        sampler: SamplerOptions {
+            temperature: args.temperature,
+            seed: args.seed.unwrap_or_default(),
+            ..SamplerOptions::default()
+        },
+        loaded: &mut loaded,
+    };
+    let processing = consultation::process(&mut writer, &transcript, &setup);
+    let mut processed = pollster::block_on(processing)?;
+    let elapsed_ms = loaded.clock.now_ms() - started_ms;
+    // Whoever gives a seed wants the same bytes again, and time is never the same.
+    processed.processing_time_ms = args.seed.is_none().then_some(elapsed_ms);
+    if let (Some(path), Some(bundle)) = (&args.bundle, &processed.bundle) {
+        let text = serde_json::to_string_pretty(bundle).map_err(std::io::Error::from)?;
+        fs::write(path, text).map_err(|error| Error::write(path, &error))?;
+    }
+    eprintln!("{:.1} s", elapsed_ms / 1000.0);
+    match args.json {
+        true => output::json(&processed),
+        false => show(&processed),
+    }
+}
+
+/// Has the loaded model write drafts.
+struct Drafting<'a> {
+    loaded: &'a mut Loaded,
+    sampler: SamplerOptions,
+}
+
+impl Writer for Drafting<'_> {
+    async fn write(&mut self, ask: &Ask) -> outpost_clinic::Result<Draft> {
+        let request = Request {
+            conversation: ask.conversation.clone(),
+            max_tokens: ask.max_tokens,
+            sampler: self.sampler.clone(),
+            constraint: ask.schema.clone().map(Rule::JsonSchema),
+        };
+        let Loaded { engine, clock, .. } = &mut *self.loaded;
+        let mut on_event = |_: Event| Flow::Continue;
+        match engine.generate(&request, &[], clock, &mut on_event).await {
+            Ok(outcome) => Ok(Draft {
+                text: outcome.text,
+                cut: outcome.finish_reason != FinishReason::Stop,
+            }),
+            // The transcript fits; what was written about it does not fit beside it.
+            Err(EngineError::ContextFull { .. }) if ask.conversation.messages.len() > 1 => Ok(Draft {
+                text: String::new(),
+                cut: true,
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn transcript(path: &Path) -> Result<String> {
+    let length = fs::metadata(path).map_err(|error| Error::read(path, &error))?.len();
+    if length > MAX_TRANSCRIPT_BYTES {
+        let detail = format!("has {length} bytes, above the limit of {MAX_TRANSCRIPT_BYTES}");
+        return Err(Error::file(path, detail, "give the transcript of one consultation"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| Error::read(path, &error))?;
+    match text.trim().is_empty() {
+        true => Err(Error::file(path, "is empty", "give the transcript of a consultation")),
+        false => Ok(text),
+    }
+}
+
+fn terminology(args: &ExtractArgs) -> Result<Terminology> {
+    let mut terminology = Terminology::default();
+    if let Some(path) = &args.icd10cm {
+        terminology.conditions.push(index(path)?);
+    }
+    if let Some(path) = &args.rxnorm {
+        terminology.medications.push(match is_text(path) {
+            true => {
+                let table = rxnorm::read(&text(path)?, None, "").map_err(Error::clinic(path))?;
+                Index::from_bytes(&table.to_bytes()?)?
+            }
+            false => index(path)?,
+        });
+    }
+    for path in &args.condition_lists {
+        terminology.conditions.push(own_list(path)?);
+    }
+    for path in &args.medication_lists {
+        terminology.medications.push(own_list(path)?);
+    }
+    Ok(terminology)
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("rrf"))
+}
+
+fn own_list(path: &Path) -> Result<Index> {
+    let title = path.file_stem().unwrap_or_default().to_string_lossy();
+    let table = list::read(&text(path)?, &title, None).map_err(Error::clinic(path))?;
+    Ok(Index::from_bytes(&table.to_bytes()?)?)
+}
+
+fn index(path: &Path) -> Result<Index> {
+    let bytes = fs::read(path).map_err(|error| Error::read(path, &error))?;
+    Index::from_bytes(&bytes).map_err(Error::clinic(path))
+}
+
+fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| Error::read(path, &error))
+}
+
+/// What the model calls itself, and the type of most of its bytes.
+fn describe(path: &PathBuf) -> Result<(String, String)> {
+    let model = Model::open(path, None)?;
+    let source: &dyn WeightSource = model.text.as_ref();
+    let name = source.metadata().opt_str("general.name").map_err(Error::of(path))?;
+    let file = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut bytes = BTreeMap::new();
+    for tensor in source.tensors() {
+        *bytes.entry(tensor.block.name()).or_insert(0) += tensor.stored_bytes();
+    }
+    let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes);
+    let name = name.map_or_else(file, str::to_owned);
+    Ok((name, most.map_or_else(String::new, |(name, _)| name.to_owned())))
+}
+
+/// The instant that the Bundle bears: as given; with a seed, that of the transcript's file; else now.
+fn recorded(args: &ExtractArgs) -> Result<String> {
+    if let Some(recorded) = &args.recorded {
+        return Ok(recorded.clone());
+    }
+    let time = match args.seed {
+        Some(_) => fs::metadata(&args.transcript)
+            .and_then(|it| it.modified())
+            .map_err(|error| Error::read(&args.transcript, &error))?,
+        None => SystemTime::now(),
+    };
+    Ok(humantime::format_rfc3339_seconds(time).to_string())
+}
+
+fn patient(args: &ExtractArgs) -> Result<Patient> {
+    let sex = args.sex.map(|sex| match sex {
+        SexArg::Female => Sex::Female,
+        SexArg::Male => Sex::Male,
+    });
+    let pregnancy = args.pregnancy.map(|pregnancy| match pregnancy {
+        PregnancyArg::No => Pregnancy::No,
+        PregnancyArg::Pregnant => Pregnancy::Pregnant,
+        PregnancyArg::Postpartum => Pregnancy::Postpartum,
+    });
+    Ok(Patient {
+        age: args.age,
+        sex,
+        pregnancy,
+    })
+}
+
+/// `8m` to an age of eight months; `d`, `w` and `y` are days, weeks and years.
+pub fn age(text: &str) -> std::result::Result<Age, String> {
+    let wrong = || format!("{text:?} is no age; write a number and d, w, m or y, such as 8m");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number = text.strip_suffix(unit).and_then(|number| number.parse().ok());
+    let number: u16 = number.ok_or_else(wrong)?;
+    match unit {
+        'd' => Ok(Age::Days(number)),
+        'w' => Ok(Age::Weeks(number)),
+        'm' => Ok(Age::Months(number)),
+        'y' if number <= 130 => Ok(Age::Years(number)),
+        _ => Err(wrong()),
+    }
+}
+
+fn show(processed: &Processed) -> Result<()> {
+    let code = |code: &Option<String>| code.clone().map_or_else(String::new, |code| format!("  [{code}]"));
+    for it in &processed.data.medications {
+        let dosage = it.dosage.as_deref().unwrap_or_default();
+        output::line(&format!("medication  {}{}  {dosage}", it.said.name, code(&it.rxnorm_code)))?;
+    }
+    for it in &processed.data.conditions {
+        output::line(&format!("condition   {}{}", it.said.name, code(&it.icd10_code)))?;
+    }
+    for it in &processed.data.allergies {
+        output::line(&format!("allergy     {}", it.substance))?;
+    }
+    for it in &processed.data.vital_signs {
+        output::line(&format!("vital sign  {:?} {} {}", it.sign, it.value, it.unit))?;
+    }
+    for sign in &processed.danger_signs.found {
+        output::line(&format!("DANGER SIGN {:?}: {} ({})", sign.urgency, sign.shown, sign.source.title))?;
+    }
+    for notice in &processed.notices {
+        output::line(&format!("note        {notice}"))?;
+    }
+    let bundle = match (&processed.bundle, processed.way) {
+        (Some(_), _) => "a valid FHIR R4 Bundle; --bundle FILE writes it",
+        (None, Way::Blocked) => "no Bundle: blocked",
+        (None, _) => "no Bundle",
+    };
+    output::line(bundle)
+}
