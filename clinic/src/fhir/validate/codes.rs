@@ -7,9 +7,10 @@ pub fn wrong_form(system: &str, code: &str) -> Option<String> {
             "LOINC: digits, a hyphen and the check digit",
             is_loinc(code),
         ),
+        // A colon and what follows refine a concept: SNOMED's compositional grammar.
         "http://snomed.info/sct" => (
             "SNOMED CT: 6 to 18 digits, the last one a check digit",
-            is_snomed(code),
+            is_snomed(code.split([':', '+', '|']).next().unwrap_or(code).trim()),
         ),
         "http://www.nlm.nih.gov/research/umls/rxnorm" => (
             "RxNorm: a number",
@@ -28,7 +29,9 @@ pub fn wrong_form(system: &str, code: &str) -> Option<String> {
 
 /// A number with a check digit. Parts (`LP`), answers (`LA`) and lists (`LL`, `LG`) begin with letters, and have another.
 fn is_loinc(code: &str) -> bool {
-    let part = ["LP", "LA", "LL", "LG"].iter().find_map(|kind| code.strip_prefix(kind));
+    let part = ["LP", "LA", "LL", "LG"]
+        .iter()
+        .find_map(|kind| code.strip_prefix(kind));
     let number = part.unwrap_or(code);
     let Some((digits, check)) = number.split_once('-') else {
         return false;

@@ -96,12 +96,7 @@ impl Walk {
         if name == "Bundle" {
             let index = Index::of(object);
             self.full_urls(object);
-            self.node(
-                object,
-                node,
-                &scope.with_entries(&index),
-                depth,
-            );
+            self.node(object, node, &scope.with_entries(&index), depth);
         } else {
             self.node(object, node, &scope, depth);
         }
