@@ -2,7 +2,7 @@
 //!
 //! Its lines, where an indented line belongs to the unindented one above:
 //! ```text
-//! primitive NAME PATTERN
+//! primitive NAME PATTERN                             read by people: `validate/primitive.rs` has the patterns as code
 //! type NAME < BASE
 //!  PATH MIN..MAX TYPE|TYPE(TARGET,TARGET) =SET      an element; `@PATH` in place of types: the same children as there
 //!  ! KEY SEVERITY PATH WORDS                         an invariant; `.` is the type itself
@@ -24,8 +24,6 @@ const SOURCE: &str = include_str!("definitions/r4.txt");
 pub struct Table {
     /// Complex types and resources by name.
     types: HashMap<&'static str, Type>,
-    /// Names of primitive types with the pattern that R4 gives.
-    primitives: HashMap<&'static str, &'static str>,
     /// Value sets of required bindings.
     sets: HashMap<&'static str, Set>,
     /// Profiles of vital signs.
@@ -192,11 +190,6 @@ impl Table {
         self.types.get(name)?.nodes.get(path)
     }
 
-    /// The pattern of a primitive type, `None` if there is no such primitive.
-    pub fn pattern(&self, name: &str) -> Option<&'static str> {
-        self.primitives.get(name).copied()
-    }
-
     /// The codes of a value set.
     pub fn set(&self, name: &str) -> Option<&Set> {
         self.sets.get(name)
@@ -251,7 +244,6 @@ impl Table {
             let (word, rest) = cut(line);
             let (name, rest) = cut(rest);
             match word {
-                "primitive" => drop(table.primitives.insert(name, rest)),
                 "type" => table.read_type(name, rest.trim_start_matches("< "), &body),
                 "vital" => table.vitals.push(Vital {
                     name,

@@ -7,9 +7,10 @@ pub fn wrong_form(system: &str, code: &str) -> Option<String> {
             "LOINC: digits, a hyphen and the check digit",
             is_loinc(code),
         ),
+        // A colon and what follows refine a concept: SNOMED's compositional grammar.
         "http://snomed.info/sct" => (
             "SNOMED CT: 6 to 18 digits, the last one a check digit",
-            is_snomed(code),
+            is_snomed(code.split([':', '+', '|']).next().unwrap_or(code).trim()),
         ),
         "http://www.nlm.nih.gov/research/umls/rxnorm" => (
             "RxNorm: a number",

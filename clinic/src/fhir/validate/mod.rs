@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use super::table::Severity;
 
+pub use narrative::escaped;
 pub use ucum::is_unit;
 
 /// How deep objects may lie in one another; serde_json's own limit on text is 128.
@@ -100,6 +101,11 @@ pub fn validate_with(resource: &Value, links: Links) -> Vec<Issue> {
 /// What R4 advises beyond what it requires (`con-3`, `dom-6`), and `resource` does not do.
 pub fn advise(resource: &Value) -> Vec<Issue> {
     walk::walk(resource, Links::Anywhere, Severity::Advice)
+}
+
+/// Whether `text` is an instant of FHIR, such as `2026-01-31T10:00:00Z`.
+pub fn is_instant(text: &str) -> bool {
+    date::instant(text).is_ok()
 }
 
 /// Every invariant of the table by key, and whether a rule is written for it here.
