@@ -186,8 +186,14 @@ pub async fn process<W: Writer>(
         true => faults(transcript, record, setup),
         false => Vec::new(),
     };
-    let extraction =
-        extract::extract(writer, transcript, setup.terminology, &fits, &setup.options.extract).await?;
+    let extraction = extract::extract(
+        writer,
+        transcript,
+        setup.terminology,
+        &fits,
+        &setup.options.extract,
+    )
+    .await?;
     let record = extraction.record;
     let text = Transcript::new(transcript);
     let codes = coding::code(writer, &record, &text, setup.terminology).await?;
@@ -197,7 +203,9 @@ pub async fn process<W: Writer>(
         false => None,
     };
     let validation = validation(&record, built.as_ref());
-    let bundle = built.filter(|_| validation.bundle_valid).map(|it| it.bundle);
+    let bundle = built
+        .filter(|_| validation.bundle_valid)
+        .map(|it| it.bundle);
     let making = &setup.making;
     Ok(Processed {
         success: !blocked && (validation.bundle_valid || !setup.options.validate_fhir),
@@ -276,7 +284,9 @@ fn validation(record: &Record, built: Option<&Built>) -> Validation {
         let validity = |index| {
             let name = format!("{list}[{index}]");
             let left_out = built.left_out.iter().find(|(it, _)| *it == name);
-            let wrong = issues.iter().find(|issue| place(built, issue).as_deref() == Some(&*name));
+            let wrong = issues
+                .iter()
+                .find(|issue| place(built, issue).as_deref() == Some(&*name));
             let error = left_out.map(|(_, why)| format!("is not in the Bundle: {why}"));
             let error = wrong.map(|issue| issue.message.clone()).or(error);
             Validity {

@@ -65,6 +65,23 @@ fn medqa_is_asked_as_the_harness_asks_it() {
 }
 
 #[test]
+fn medqa_in_the_harnesss_own_fields_is_the_same_question() {
+    let endings = json!({
+        "id": "test-0", "sent1": "Which of these words is invented?", "sent2": "", "ending0": "stone",
+        "ending1": "kelogorel", "ending2": "water", "ending3": "bread", "label": 1,
+    });
+    let found = &questions(std::slice::from_ref(&endings))[0];
+    assert_eq!((found.id.as_str(), choices(found).right), ("test-0", 1));
+    assert_eq!(
+        block(choices(found), true),
+        "Question: Which of these words is invented?\nA. stone\nB. kelogorel\nC. water\nD. bread\nAnswer:"
+    );
+    let mut wrong = endings;
+    wrong["label"] = json!(4);
+    assert!(refusal(&[wrong]).1.contains("`label` is 4"));
+}
+
+#[test]
 fn medmcqa_is_asked_as_the_harness_asks_it() {
     let found = &questions(&[medmcqa(2), medmcqa(0)])[0];
     assert_eq!(

@@ -43,7 +43,9 @@ pub fn run(args: &ExtractArgs, compute: Compute) -> Result<()> {
             quantisation,
             device: loaded.engine.stats().adapter.clone(),
             prompt: INSTRUCTION.to_owned(),
-            validators: vec![concat!("Outpost ", env!("CARGO_PKG_VERSION"), ", FHIR R4").to_owned()],
+            validators: vec![
+                concat!("Outpost ", env!("CARGO_PKG_VERSION"), ", FHIR R4").to_owned(),
+            ],
             edits: Vec::new(),
             recorded,
         },
@@ -105,24 +107,36 @@ impl Writer for Drafting<'_> {
                 cut: outcome.finish_reason != FinishReason::Stop,
             }),
             // The transcript fits; what was written about it does not fit beside it.
-            Err(EngineError::ContextFull { .. }) if ask.conversation.messages.len() > 1 => Ok(Draft {
-                text: String::new(),
-                cut: true,
-            }),
+            Err(EngineError::ContextFull { .. }) if ask.conversation.messages.len() > 1 => {
+                Ok(Draft {
+                    text: String::new(),
+                    cut: true,
+                })
+            }
             Err(error) => Err(error.into()),
         }
     }
 }
 
 fn transcript(path: &Path) -> Result<String> {
-    let length = fs::metadata(path).map_err(|error| Error::read(path, &error))?.len();
+    let length = fs::metadata(path)
+        .map_err(|error| Error::read(path, &error))?
+        .len();
     if length > MAX_TRANSCRIPT_BYTES {
         let detail = format!("has {length} bytes, above the limit of {MAX_TRANSCRIPT_BYTES}");
-        return Err(Error::file(path, detail, "give the transcript of one consultation"));
+        return Err(Error::file(
+            path,
+            detail,
+            "give the transcript of one consultation",
+        ));
     }
     let text = fs::read_to_string(path).map_err(|error| Error::read(path, &error))?;
     match text.trim().is_empty() {
-        true => Err(Error::file(path, "is empty", "give the transcript of a consultation")),
+        true => Err(Error::file(
+            path,
+            "is empty",
+            "give the transcript of a consultation",
+        )),
         false => Ok(text),
     }
 }
@@ -151,7 +165,8 @@ fn terminology(args: &ExtractArgs) -> Result<Terminology> {
 }
 
 fn is_text(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("rrf"))
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("rrf"))
 }
 
 fn own_list(path: &Path) -> Result<Index> {
@@ -173,15 +188,26 @@ fn text(path: &Path) -> Result<String> {
 fn describe(path: &PathBuf) -> Result<(String, String)> {
     let model = Model::open(path, None)?;
     let source: &dyn WeightSource = model.text.as_ref();
-    let name = source.metadata().opt_str("general.name").map_err(Error::of(path))?;
-    let file = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = source
+        .metadata()
+        .opt_str("general.name")
+        .map_err(Error::of(path))?;
+    let file = || {
+        path.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut bytes = BTreeMap::new();
     for tensor in source.tensors() {
         *bytes.entry(tensor.block.name()).or_insert(0) += tensor.stored_bytes();
     }
     let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes);
     let name = name.map_or_else(file, str::to_owned);
-    Ok((name, most.map_or_else(String::new, |(name, _)| name.to_owned())))
+    Ok((
+        name,
+        most.map_or_else(String::new, |(name, _)| name.to_owned()),
+    ))
 }
 
 /// The instant that the Bundle bears: as given; with a seed, that of the transcript's file; else now.
@@ -219,7 +245,9 @@ fn patient(args: &ExtractArgs) -> Result<Patient> {
 pub fn age(text: &str) -> std::result::Result<Age, String> {
     let wrong = || format!("{text:?} is no age; write a number and d, w, m or y, such as 8m");
     let unit = text.chars().last().ok_or_else(wrong)?;
-    let number = text.strip_suffix(unit).and_then(|number| number.parse().ok());
+    let number = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok());
     let number: u16 = number.ok_or_else(wrong)?;
     match unit {
         'd' => Ok(Age::Days(number)),
@@ -231,22 +259,39 @@ pub fn age(text: &str) -> std::result::Result<Age, String> {
 }
 
 fn show(processed: &Processed) -> Result<()> {
-    let code = |code: &Option<String>| code.clone().map_or_else(String::new, |code| format!("  [{code}]"));
+    let code = |code: &Option<String>| {
+        code.clone()
+            .map_or_else(String::new, |code| format!("  [{code}]"))
+    };
     for it in &processed.data.medications {
         let dosage = it.dosage.as_deref().unwrap_or_default();
-        output::line(&format!("medication  {}{}  {dosage}", it.said.name, code(&it.rxnorm_code)))?;
+        output::line(&format!(
+            "medication  {}{}  {dosage}",
+            it.said.name,
+            code(&it.rxnorm_code)
+        ))?;
     }
     for it in &processed.data.conditions {
-        output::line(&format!("condition   {}{}", it.said.name, code(&it.icd10_code)))?;
+        output::line(&format!(
+            "condition   {}{}",
+            it.said.name,
+            code(&it.icd10_code)
+        ))?;
     }
     for it in &processed.data.allergies {
         output::line(&format!("allergy     {}", it.substance))?;
     }
     for it in &processed.data.vital_signs {
-        output::line(&format!("vital sign  {:?} {} {}", it.sign, it.value, it.unit))?;
+        output::line(&format!(
+            "vital sign  {:?} {} {}",
+            it.sign, it.value, it.unit
+        ))?;
     }
     for sign in &processed.danger_signs.found {
-        output::line(&format!("DANGER SIGN {:?}: {} ({})", sign.urgency, sign.shown, sign.source.title))?;
+        output::line(&format!(
+            "DANGER SIGN {:?}: {} ({})",
+            sign.urgency, sign.shown, sign.source.title
+        ))?;
     }
     for notice in &processed.notices {
         output::line(&format!("note        {notice}"))?;

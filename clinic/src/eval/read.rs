@@ -3,6 +3,7 @@
 //! | fields | set |
 //! | --- | --- |
 //! | `question`, `options` {`A`..}, `answer_idx` (, `answer`, `meta_info`) | MedQA |
+//! | `sent1`, `ending0`..`ending3`, `label` | the same, as lm-evaluation-harness reads it (GBaker/MedQA-USMLE-4-options-hf) |
 //! | `question`, `opa`..`opd`, `cop` (, `subject_name`, `exp`) | MedMCQA |
 //! | `question`, `context`, `final_decision` (, `pubid`) | PubMedQA |
 //! | `question`, `choices` [..], `answer` (, `id`, `subject`, `system`, `image`, `image_first`, `style`) | any other; also pictures with labels |
@@ -139,6 +140,8 @@ impl Line<'_> {
             (Kind::Choice(self.medmcqa(cop)?), "subject_name")
         } else if has("options") && has("answer_idx") {
             (Kind::Choice(self.medqa()?), "meta_info")
+        } else if has("sent1") && has("ending0") {
+            (Kind::Choice(self.medqa_endings()?), "subject")
         } else if has("final_decision") {
             (Kind::Choice(self.pubmedqa()?), "subject")
         } else if has("choices") {
@@ -191,6 +194,25 @@ impl Line<'_> {
             return Err(self.error(problem, "let `answer` and `answer_idx` say the same"));
         }
         self.choices(options, right, Style::Lettered)
+    }
+
+    fn medqa_endings(&self) -> Result<Choices> {
+        let fields = ["ending0", "ending1", "ending2", "ending3"];
+        let options = fields.iter().map(|field| self.text(field));
+        let options = options.collect::<Result<Vec<_>>>()?;
+        // A second part, where there is one, follows the first.
+        let second = self.optional_text("sent2")?.unwrap_or_default();
+        let question = format!("{} {second}", self.text("sent1")?.trim());
+        match self.whole_number("label") {
+            Some(right @ 0..4) => {
+                self.choices_of(&question, options, right as usize, Style::Lettered)
+            }
+            _ => {
+                let given = self.doc.get("label").unwrap_or(&Value::Null);
+                let problem = format!("`label` is {given}, which is none of the four endings");
+                Err(self.error(problem, "give the number of the right ending, from 0"))
+            }
+        }
     }
 
     fn medmcqa(&self, base: Option<CopBase>) -> Result<Choices> {
@@ -303,6 +325,16 @@ impl Line<'_> {
     }
 
     fn choices(&self, options: Vec<String>, right: usize, style: Style) -> Result<Choices> {
+        self.choices_of(&self.text("question")?, options, right, style)
+    }
+
+    fn choices_of(
+        &self,
+        question: &str,
+        options: Vec<String>,
+        right: usize,
+        style: Style,
+    ) -> Result<Choices> {
         if !(2..=MAX_CHOICES).contains(&options.len()) {
             let problem = format!("there are {} choices", options.len());
             return Err(self.error(problem, "give 2 to 26"));
@@ -316,7 +348,7 @@ impl Line<'_> {
             return Err(self.error(problem, "write something there, or leave the question out"));
         }
         Ok(Choices {
-            question: self.text("question")?.trim().to_owned(),
+            question: question.trim().to_owned(),
             context: None,
             options,
             right,

@@ -89,9 +89,13 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| Error::read(path, &error))
 }
 
+/// Writes a whole file or none.
 fn write(path: &Path, value: &serde_json::Value) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    fs::write(path, text + "\n").map_err(|error| Error::write(path, &error))
+    let half = path.with_extension("json.part");
+    fs::write(&half, text + "\n")
+        .and_then(|()| fs::rename(&half, path))
+        .map_err(|error| Error::write(path, &error))
 }
 
 /// A file's or folder's own name.

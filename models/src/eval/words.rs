@@ -65,6 +65,13 @@ struct Report {
 /// Asks every question, greedily, and prints the share of right answers for each task.
 pub fn run(asking: &Asking<'_>, text: &str) -> Result<()> {
     let args = asking.args;
+    if args.log.is_some() || args.no_template {
+        return Err(Error::file(
+            asking.questions,
+            "holds prompts with expected words, which are asked in the chat template and not logged",
+            "leave out `--log` and `--no-template`, or write multiple-choice questions",
+        ));
+    }
     let mut questions = read(asking.questions, text)?;
     questions.truncate(args.limit.unwrap_or(usize::MAX));
     let mut loaded = asking.load()?;
