@@ -8,13 +8,16 @@ pub mod consultation;
 pub mod ct;
 pub mod danger;
 pub mod dicom;
+mod draft;
 pub mod error;
 pub mod eval;
 pub mod extract;
 pub mod fhir;
+pub mod findings;
 pub mod localisation;
 pub mod numbers;
 pub mod prescription;
+pub mod quote;
 pub mod record;
 pub mod soap;
 pub mod terminology;
@@ -22,9 +25,10 @@ pub mod thinking;
 pub mod writer;
 
 pub use error::{Error, Result};
+pub use findings::Findings;
 pub use localisation::Localisation;
 pub use prescription::Prescription;
-pub use soap::SoapNote;
+pub use soap::{SoapForm, SoapNote};
 
 use outpost_engine::chat::{Conversation, Message, Part, Role};
 

@@ -4,6 +4,7 @@ use outpost_engine::chat::Conversation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::draft;
 use crate::error::{Error, Result};
 
 /// What a model is asked for a prescription.
@@ -33,15 +34,7 @@ impl Prescription {
     /// # Errors
     /// [`Error::NotJson`], and [`Error::BadField`] for a field that is neither text nor null.
     pub fn parse(draft: &str) -> Result<Self> {
-        let not_json = |detail: &str| Error::NotJson {
-            detail: detail.to_owned(),
-        };
-        let start = draft.find('{').ok_or_else(|| not_json("there is no `{`"))?;
-        let object = serde_json::Deserializer::from_str(&draft[start..])
-            .into_iter::<serde_json::Map<String, Value>>()
-            .next()
-            .ok_or_else(|| not_json("it is empty"))?
-            .map_err(|error| not_json(&error.to_string()))?;
+        let object = draft::object(draft)?;
         let field = |name: &'static str| match object.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => {

@@ -1,9 +1,13 @@
-//! SOAP notes: subjective, objective, assessment, plan.
+//! SOAP notes: subjective, objective, assessment, plan. [`SoapNote`] is plain text, [`SoapForm`] names its evidence.
+
+pub mod form;
 
 use outpost_engine::chat::Conversation;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+
+pub use form::SoapForm;
 
 /// What a model is asked for a note.
 pub const INSTRUCTION: &str = "Write a SOAP note.";

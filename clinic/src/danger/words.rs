@@ -4,7 +4,7 @@
 //! (`no convulsions`, `Any fits? No.`, `stridor: absent`), surely a relative's (`her brother had fits`, `family history
 //! of ..`), or only spoken of as what to return for (`come back if he has fits`). All else counts, and so do, knowingly:
 //! signs of the past, signs of `my mother` (who may be the patient), a denial that is farther away than
-//! [`FAR`] words or behind an `and`, and an answer to a question that held a negation itself.
+//! six words or behind an `and`, and an answer to a question that held a negation itself.
 
 use super::lists::{
     ADVICE, ANSWERS, BREAKS, DENY, NO, NOT, OPEN, OWNERS, RELATIVES, SUFFERS, TROUBLE, VERBS,
