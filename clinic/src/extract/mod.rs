@@ -153,7 +153,7 @@ pub async fn extract<W: Writer, C: Check>(
     let mut best: Option<Candidate> = None;
     for _ in 0..=MOST_REPAIRS {
         let draft = writer.write(&asked).await?;
-        let candidate = Candidate::of(&draft, &transcript, check);
+        let candidate = Candidate::of(&draft, &transcript, lexicon, check);
         asked.conversation = repair(transcript.text(), &draft, &candidate.read.faults);
         log.push(Attempt {
             draft: draft.text,
@@ -229,12 +229,21 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn of<C: Check>(draft: &Draft, transcript: &Transcript<'_>, check: &C) -> Self {
+    fn of<C: Check>(
+        draft: &Draft,
+        transcript: &Transcript<'_>,
+        lexicon: &dyn Lexicon,
+        check: &C,
+    ) -> Self {
         let mut read = record_form::read(&draft.text, transcript);
+        let nothing = read.record.is_empty() && read.faults.is_empty() && read.dropped.is_empty();
+        if nothing {
+            read.faults.extend(overlooked(transcript, lexicon));
+        }
         let readable = !read.faults.iter().any(|fault| fault.path.is_empty());
         let unfit = check.faults(&read.record);
         // A draft of nothing but what was not said is no answer to what was said.
-        let empty = read.record.is_empty() && !(read.dropped.is_empty() && read.faults.is_empty());
+        let empty = read.record.is_empty() && !nothing;
         let usable = readable && unfit.is_empty() && !empty;
         read.faults.extend(unfit);
         Self { read, usable }
@@ -244,6 +253,27 @@ impl Candidate {
     fn rank(&self) -> (bool, usize) {
         (!self.usable, self.read.faults.len())
     }
+}
+
+/// A draft that lists nothing is wrong where even rules find something.
+fn overlooked(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Option<Fault> {
+    let found = rules::record(transcript, lexicon);
+    let spans = (found.medications.iter().map(|it| it.evidence))
+        .chain(found.conditions.iter().map(|it| it.evidence))
+        .chain(found.allergies.iter().map(|it| it.evidence))
+        .chain(found.vitals.iter().map(|it| it.evidence));
+    let said: Vec<_> = spans
+        .filter_map(|span| span.of(transcript.text()))
+        .take(MOST_TOLD)
+        .map(|words| format!("{words:?}"))
+        .collect();
+    (!said.is_empty()).then(|| {
+        let problem = format!(
+            "nothing is listed, but the transcript says {}; list it",
+            said.join(", ")
+        );
+        Fault::new("", problem)
+    })
 }
 
 /// The conversation in which a writer is told what is wrong with its draft.

@@ -158,6 +158,7 @@ fn answer(
                 conversation,
                 max_tokens,
                 sampler: SamplerOptions::default(),
+                constraint: None,
             };
             let mut on_event = |_: Event| Flow::Continue;
             let answering = engine.generate(&request, &pictures, clock, &mut on_event);
