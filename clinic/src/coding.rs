@@ -53,8 +53,15 @@ pub struct Codes {
 }
 
 impl Lexicon for Terminology {
+    /// A substance that stands in a table as a poison is the name of no condition.
     fn is_condition(&self, words: &str) -> bool {
-        is_named(&self.condition(words, 1))
+        let found = self.condition(words, 1);
+        let poison = |it: &Candidate| {
+            POISONS
+                .iter()
+                .any(|begins| it.coding.display.starts_with(begins))
+        };
+        is_named(&found) && !found.iter().any(poison)
     }
 
     fn is_medication(&self, words: &str) -> bool {
@@ -62,6 +69,10 @@ impl Lexicon for Terminology {
     }
 }
 
+/// How ICD-10-CM begins the titles under which it lists substances.
+const POISONS: [&str; 2] = ["Poisoning by", "Toxic effect of"];
+
+/// Whether the words are a name in the table.
 fn is_named(candidates: &[Candidate]) -> bool {
     let named = |it: &Candidate| {
         matches!(

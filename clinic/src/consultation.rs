@@ -16,7 +16,7 @@ use crate::extract::{self, Attempt, Dropped, Fault, Transcript, Way};
 use crate::fhir::bundle::{self, Built, Kind, Making, Setting, Source};
 use crate::fhir::{Issue, validate};
 use crate::record::{Allergy, Condition, Medication, Record, Span, Vital};
-use crate::terminology::Terminology;
+use crate::terminology::{ICD10CM_SYSTEM, RXNORM_SYSTEM, Terminology};
 use crate::writer::Writer;
 
 /// Where everything is computed, for whoever reads the result.
@@ -308,14 +308,21 @@ fn validation(record: &Record, built: Option<&Built>) -> Validation {
 
 fn data(record: Record, codes: Codes, transcript: &str) -> Data {
     let quote = |span: Span| span.of(transcript).unwrap_or_default().to_owned();
-    let code = |coded: &Coded| coded.coding.as_ref().map(|coding| coding.code.clone());
+    // Own lists have codes of their own, which are in `coded`.
+    let code = |coded: &Coded, system| {
+        let coding = coded
+            .coding
+            .as_ref()
+            .filter(|coding| coding.system == system);
+        coding.map(|coding| coding.code.clone())
+    };
     let medications = record.medications.into_iter().zip(codes.medications);
     let conditions = record.conditions.into_iter().zip(codes.conditions);
     Data {
         medications: medications
             .map(|(said, coded)| MedicationItem {
                 dosage: dosage(&said),
-                rxnorm_code: code(&coded),
+                rxnorm_code: code(&coded, RXNORM_SYSTEM),
                 coded,
                 quote: quote(said.evidence),
                 said,
@@ -323,7 +330,7 @@ fn data(record: Record, codes: Codes, transcript: &str) -> Data {
             .collect(),
         conditions: conditions
             .map(|(said, coded)| ConditionItem {
-                icd10_code: code(&coded),
+                icd10_code: code(&coded, ICD10CM_SYSTEM),
                 coded,
                 quote: quote(said.evidence),
                 said,

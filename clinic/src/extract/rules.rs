@@ -184,10 +184,18 @@ pub fn record(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Record {
             words,
             lexicon,
         };
+        let measured = record.vitals.len();
         found.vitals(&mut record.vitals);
         found.medications(&mut record.medications);
         found.allergies(&mut record.allergies);
-        found.conditions(&mut record.conditions);
+        // What was measured is the name of no condition.
+        let measured: Vec<_> = record
+            .vitals
+            .iter()
+            .skip(measured)
+            .map(|it| it.evidence)
+            .collect();
+        found.conditions(&measured, &mut record.conditions);
     }
     record
 }
@@ -416,9 +424,17 @@ impl Sentence<'_> {
         }
     }
 
-    fn conditions(&self, into: &mut Vec<Condition>) {
+    fn conditions(&self, measured: &[Span], into: &mut Vec<Condition>) {
         let mut at = 0;
         while at < self.words.len() {
+            let here = self.words[at].span;
+            if measured
+                .iter()
+                .any(|it| it.start <= here.start && here.end <= it.end)
+            {
+                at += 1;
+                continue;
+            }
             let named = (1..=MOST_NAME_WORDS).rev().find(|&count| {
                 at + count <= self.words.len()
                     && self

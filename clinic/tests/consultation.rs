@@ -1,0 +1,312 @@
+//! From a transcript to codes, a valid Bundle and danger signs, with a writer that follows a script. Names and codes of the
+//! tables here are invented.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+use std::collections::VecDeque;
+
+use outpost_clinic::Result;
+use outpost_clinic::coding::{ChosenBy, Coded};
+use outpost_clinic::consultation::{Options, Processed, Setup, process};
+use outpost_clinic::danger::{Age, Patient, Urgency};
+use outpost_clinic::extract::Way;
+use outpost_clinic::fhir::bundle::Making;
+use outpost_clinic::fhir::validate;
+use outpost_clinic::terminology::{Index, Terminology, list};
+use outpost_clinic::writer::{Ask, Draft, Writer};
+use outpost_engine::chat::Part;
+use serde_json::{Value, json};
+
+const SAID: &str = "She has had a chest cold for three days, and ear trouble. No grey fever.\n\
+    Oxygen saturation 88 %, pulse 72. She is allergic to Pelvimol.\n\
+    I prescribed Fenatulex 35 mg, twice a day for 5 days.";
+
+const CONDITIONS: &str = "system,code,display,synonym\n\
+    urn:invented:conditions,C-01,chest cold,cold of the chest\n\
+    urn:invented:conditions,C-02,grey fever,\n\
+    urn:invented:conditions,C-03,ear trouble of the left ear,\n\
+    urn:invented:conditions,C-04,ear trouble of the right ear,\n";
+
+const MEDICATIONS: &str = "system,code,display,synonym\nhttp://www.nlm.nih.gov/research/umls/rxnorm,9001,Fenatulex,Fenatulex brand\n";
+
+/// Writes what it was told to, and keeps what it was asked.
+struct Script {
+    drafts: VecDeque<String>,
+    asked: Vec<Ask>,
+}
+
+impl Script {
+    fn of<const N: usize>(drafts: [String; N]) -> Self {
+        Self {
+            drafts: drafts.into(),
+            asked: Vec::new(),
+        }
+    }
+}
+
+impl Writer for Script {
+    async fn write(&mut self, ask: &Ask) -> Result<Draft> {
+        self.asked.push(ask.clone());
+        Ok(Draft {
+            text: self
+                .drafts
+                .pop_front()
+                .expect("it is asked no more often than it has drafts"),
+            cut: false,
+        })
+    }
+}
+
+fn index(csv: &str) -> Index {
+    let table = list::read(csv, "invented", None).unwrap();
+    Index::from_bytes(&table.to_bytes().unwrap()).unwrap()
+}
+
+fn tables() -> Terminology {
+    Terminology {
+        conditions: vec![index(CONDITIONS)],
+        medications: vec![index(MEDICATIONS)],
+    }
+}
+
+fn run(script: &mut Script, terminology: &Terminology, options: Options) -> Processed {
+    let setup = Setup {
+        terminology,
+        patient: Patient {
+            age: Some(Age::Years(40)),
+            ..Patient::default()
+        },
+        making: Making {
+            program: "Outpost".to_owned(),
+            model: "a script".to_owned(),
+            quantisation: "none".to_owned(),
+            device: "a test".to_owned(),
+            recorded: "2026-01-31T10:00:00Z".to_owned(),
+            ..Making::default()
+        },
+        options,
+    };
+    pollster::block_on(process(script, SAID, &setup)).unwrap()
+}
+
+fn draft() -> String {
+    json!({
+        "medications": [{ "quote": "prescribed Fenatulex 35 mg, twice a day for 5 days", "name": "Fenatulex", "strength": "35 mg",
+            "frequency": "twice a day", "duration": "5 days", "status": "intended" }],
+        "conditions": [
+            { "quote": "a chest cold for three days", "name": "chest cold", "clinical_status": "active", "verification": "confirmed",
+                "onset": "three days", "subject": "patient" },
+            { "quote": "ear trouble", "name": "ear trouble", "verification": "confirmed", "subject": "patient" },
+            { "quote": "No grey fever", "name": "grey fever", "verification": "refuted", "subject": "patient" },
+        ],
+        "allergies": [{ "quote": "allergic to Pelvimol", "substance": "Pelvimol", "verification": "confirmed" }],
+        "vitals": [
+            { "quote": "Oxygen saturation 88 %", "sign": "oxygen-saturation", "value": 88, "unit": "%" },
+            { "quote": "pulse 72", "sign": "heart-rate", "value": 72, "unit": "/min" },
+        ],
+    })
+    .to_string()
+}
+
+fn code(coded: &Coded) -> Option<&str> {
+    coded.coding.as_ref().map(|coding| &*coding.code)
+}
+
+fn resources<'b>(bundle: &'b Value, kind: &str) -> Vec<&'b Value> {
+    let entries = bundle["entry"].as_array().unwrap();
+    let all = entries.iter().map(|entry| &entry["resource"]);
+    all.filter(|resource| resource["resourceType"] == kind)
+        .collect()
+}
+
+#[test]
+fn a_consultation_becomes_facts_with_codes_and_a_valid_bundle() {
+    let mut script = Script::of([draft(), r#"{"choice":"2"}"#.to_owned()]);
+    let done = run(&mut script, &tables(), Options::default());
+    assert!(done.success);
+    assert_eq!(done.way, Way::FirstPass);
+    let medication = &done.data.medications[0];
+    assert_eq!(medication.rxnorm_code.as_deref(), Some("9001"));
+    assert_eq!(medication.dosage.as_deref(), Some("twice a day, 5 days"));
+    let codes: Vec<_> = done
+        .data
+        .conditions
+        .iter()
+        .map(|it| (code(&it.coded), it.coded.chosen_by))
+        .collect();
+    assert_eq!(codes[0], (Some("C-01"), ChosenBy::Rule));
+    assert_eq!(codes[2], (Some("C-02"), ChosenBy::Rule));
+    assert_eq!(
+        done.data.conditions[0].icd10_code, None,
+        "a code of an own list is none of ICD-10-CM"
+    );
+    // The program retrieved two that fit alike; the model named one of them by its number.
+    let asked = &script.asked[1];
+    let Part::Text(text) = &asked.conversation.messages[0].parts[0] else {
+        panic!()
+    };
+    assert!(text.contains("2. ear trouble of the"), "{text}");
+    assert!(!text.contains("C-03"), "codes are not shown to the model");
+    assert_eq!(codes[1].1, ChosenBy::Model);
+    assert_eq!(
+        codes[1].0,
+        Some(&*done.data.conditions[1].coded.candidates[1].coding.code)
+    );
+
+    let bundle = done.bundle.as_ref().unwrap();
+    assert_eq!(validate(bundle), []);
+    assert!(done.validation.bundle_valid);
+    assert!(done.validation.conditions.iter().all(|it| it.valid));
+    assert_eq!(
+        resources(bundle, "MedicationRequest").len(),
+        1,
+        "what was prescribed now"
+    );
+    let conditions = resources(bundle, "Condition");
+    assert_eq!(conditions.len(), 3);
+    assert_eq!(
+        conditions[2]["verificationStatus"]["coding"][0]["code"],
+        "refuted"
+    );
+    assert_eq!(resources(bundle, "Observation").len(), 2);
+    assert_eq!(resources(bundle, "AllergyIntolerance").len(), 1);
+    assert_eq!(resources(bundle, "Provenance").len(), 1);
+}
+
+#[test]
+fn a_code_that_a_model_writes_is_nobodys_choice() {
+    for answer in [
+        r#"{"choice":"C-04"}"#,
+        r#"{"choice":"3"}"#,
+        r#"{"choice":"0"}"#,
+        r#"{"choice":"none"}"#,
+        "C-04",
+        r#"{"choice":"#,
+        r#"{"code":"2"}"#,
+    ] {
+        let done = run(
+            &mut Script::of([draft(), answer.to_owned()]),
+            &tables(),
+            Options::default(),
+        );
+        let trouble = &done.data.conditions[1];
+        assert_eq!(
+            (code(&trouble.coded), trouble.coded.chosen_by),
+            (None, ChosenBy::Nobody),
+            "{answer}"
+        );
+        assert!(done.success, "a fact without a code is words");
+        assert!(
+            !done.bundle.unwrap().to_string().contains("C-04"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn without_tables_there_are_words_and_it_says_so() {
+    let done = run(
+        &mut Script::of([draft()]),
+        &Terminology::default(),
+        Options::default(),
+    );
+    assert!(done.success);
+    assert!(
+        done.data
+            .medications
+            .iter()
+            .all(|it| it.rxnorm_code.is_none())
+    );
+    assert!(
+        done.notices
+            .iter()
+            .any(|it| it.contains("RxNorm is not installed"))
+    );
+    let bundle = done.bundle.unwrap();
+    let concept = &resources(&bundle, "MedicationRequest")[0]["medicationCodeableConcept"];
+    assert!(
+        concept.get("coding").is_none() && concept["text"].as_str().unwrap().contains("Fenatulex")
+    );
+}
+
+#[test]
+fn danger_signs_come_from_rules_whatever_was_drafted() {
+    let done = run(
+        &mut Script::of([draft(), r#"{"choice":"none"}"#.to_owned()]),
+        &tables(),
+        Options::default(),
+    );
+    assert!(
+        done.danger_signs.floor >= Urgency::Urgent,
+        "saturation of 88 %"
+    );
+    assert!(
+        done.danger_signs
+            .found
+            .iter()
+            .all(|sign| !sign.source.title.is_empty())
+    );
+}
+
+#[test]
+fn what_is_blocked_gives_no_bundle() {
+    let no_rules = Options {
+        extract: outpost_clinic::extract::Options {
+            fallback: false,
+            ..Default::default()
+        },
+        ..Options::default()
+    };
+    let bad = || "I cannot help with that.".to_owned();
+    let done = run(&mut Script::of([bad(), bad(), bad()]), &tables(), no_rules);
+    assert_eq!(
+        (done.success, done.way, done.bundle),
+        (false, Way::Blocked, None)
+    );
+    assert_eq!(done.repair_log.len(), 3);
+    assert!(
+        done.danger_signs.floor == Urgency::Routine,
+        "no record, and no sign is named in words"
+    );
+}
+
+#[test]
+fn no_bundle_is_made_unless_it_is_validated() {
+    let unchecked = Options {
+        validate_fhir: false,
+        ..Options::default()
+    };
+    let done = run(
+        &mut Script::of([draft(), r#"{"choice":"1"}"#.to_owned()]),
+        &tables(),
+        unchecked,
+    );
+    assert_eq!(
+        (done.success, &done.bundle, done.validation.bundle_valid),
+        (true, &None, false)
+    );
+}
+
+#[test]
+fn the_same_drafts_give_the_same_bytes_and_a_seed_other_addresses() {
+    let run = |seed| {
+        let options = Options {
+            seed,
+            transaction: true,
+            ..Options::default()
+        };
+        let done = run(
+            &mut Script::of([draft(), r#"{"choice":"1"}"#.to_owned()]),
+            &tables(),
+            options,
+        );
+        serde_json::to_string(&done).unwrap()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
