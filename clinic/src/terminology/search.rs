@@ -32,6 +32,9 @@ const LEAST_BEGINNING: usize = 4;
 /// What an abbreviation may stand for, at most so many ways.
 const MOST_MEANINGS: usize = 4;
 
+/// How far a brand is behind its only ingredient.
+const BEHIND_INGREDIENT: f32 = 0.01;
+
 /// A score below this says nothing.
 const LEAST_SCORE: f32 = 0.2;
 
@@ -181,7 +184,11 @@ impl Index {
                 Reading::Alike => Match::Spelling,
             };
             let matched = found_by.unwrap_or(matched);
-            let score = self.refined(&hit, &own, asked);
+            let mut score = self.refined(&hit, &own, asked);
+            if self.links_of(entry).len() == 1 {
+                // Its ingredient says the same, and means something wherever that brand is not sold.
+                score -= BEHIND_INGREDIENT;
+            }
             let ending: Option<&Ending> = match ending {
                 Some(said) => match self
                     .endings_of(entry as usize)
