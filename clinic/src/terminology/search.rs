@@ -20,6 +20,9 @@ const MOST_QUESTION_WORDS: usize = 24;
 /// Bytes of a question that are looked at.
 const MOST_QUESTION_BYTES: usize = 1024;
 
+/// Words of a question whose spelling is looked into: each is a walk through all words of the table.
+const MOST_SPELT: usize = 8;
+
 /// Words of the table that one word of a question may stand for.
 const MOST_READINGS: usize = 48;
 
@@ -329,6 +332,7 @@ impl Index {
     fn readings(&self, asked: &[String]) -> Vec<Vec<Meant>> {
         let mut readings = Vec::new();
         let mut done: Vec<&str> = Vec::new();
+        let mut spelt = 0;
         for word in asked {
             if done.contains(&word.as_str()) {
                 continue;
@@ -339,8 +343,11 @@ impl Index {
             } else if let Some((one, other)) = self.parted(word) {
                 readings.push(vec![one]);
                 readings.push(vec![other]);
-            } else {
+            } else if spelt < MOST_SPELT {
+                spelt += 1;
                 readings.push(self.near(word));
+            } else {
+                readings.push(Vec::new());
             }
         }
         readings
