@@ -192,10 +192,12 @@ fn documentation(places: &Places, _: &Options) -> Result<()> {
 
 fn native_tests(places: &Places, _: &Options) -> Result<()> {
     setup::for_native_tests(places)?;
+    let icd10cm = setup::ensure_icd10cm(places)?;
     for packages in [&NATIVE_PACKAGES[..], &SMALL_PACKAGES] {
         Run::cargo(places)?
             .arg("test")
             .args(selection(packages))
+            .env("OUTPOST_ICD10CM", &icd10cm)
             .run()?;
     }
     Ok(())

@@ -86,22 +86,26 @@ fn table_error(table: &'static str, line: u64, detail: String) -> Error {
     }
 }
 
-/// Codes without their dots, and the line of each. Chapters (`1`) and sections (`A00-A09`) stand among them.
+/// Codes without their dots, and the line of each; what follows a code on its line is its name. Some lists have chapters (`1`),
+/// sections (`A00-A09`) and codes that head others as well.
 fn listed_codes(list: &str) -> Result<BTreeMap<String, u64>> {
     let mut codes = BTreeMap::new();
     for (index, line) in list.lines().enumerate() {
-        let code = line.trim();
+        let Some(code) = line.split_whitespace().next() else {
+            continue;
+        };
         let chapter = code.bytes().all(|byte| byte.is_ascii_digit());
         if chapter || code.contains('-') {
             continue;
         }
+        let code = code.replace('.', "");
         let sound = (3..=SEVENTH).contains(&code.len())
             && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !sound {
             let detail = format!("`{code}` is no code");
             return Err(table_error(CODE_LIST, index as u64 + 1, detail));
         }
-        codes.insert(code.to_owned(), index as u64 + 1);
+        codes.insert(code, index as u64 + 1);
     }
     Ok(codes)
 }
@@ -122,9 +126,6 @@ impl Reading<'_> {
         let code = self.text_of(node, "name")?;
         let display = self.text_of(node, "desc")?;
         let plain = code.replace('.', "");
-        if !self.listed.contains_key(&plain) {
-            return Err(self.error(node, format!("code `{code}` is not in the code list")));
-        }
         let own = node
             .children()
             .find(|child| child.has_tag_name("sevenChrDef"));
@@ -147,12 +148,18 @@ impl Reading<'_> {
         } else {
             Vec::new()
         };
+        let complete = below.is_empty() && endings_here.is_empty();
+        if complete && (!self.listed.contains_key(&plain) || !endings.is_empty()) {
+            let detail =
+                format!("code `{code}` or its seventh characters are not in the code list");
+            return Err(self.error(node, detail));
+        }
         let mut terms = self.other_names(node);
         terms.extend(shorter(&display));
         let entry = Entry {
             code: code.clone(),
             display,
-            complete: below.is_empty() && endings_here.is_empty(),
+            complete,
             terms,
             endings: endings_here,
             ingredients: Vec::new(),
@@ -292,7 +299,7 @@ fn mention(note: &str) -> Option<(&str, &str)> {
 fn explained(entry: &Entry) -> BTreeSet<(String, String)> {
     let own = std::iter::once(entry.display.as_str());
     own.chain(entry.terms.iter().map(|term| term.text.as_str()))
-        .flat_map(|text| abbreviations(text))
+        .flat_map(abbreviations)
         .collect()
 }
 

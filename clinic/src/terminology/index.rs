@@ -179,13 +179,17 @@ impl Index {
         let Ok(brand) = self.codes.binary_search(code) else {
             return Vec::new();
         };
-        let brand = brand as u32;
-        let begin = self.links.partition_point(|link| link.0 < brand);
-        self.links[begin..]
+        self.links_of(brand as u32)
             .iter()
-            .take_while(|link| link.0 == brand)
             .map(|link| self.coding(link.1 as usize, None))
             .collect()
+    }
+
+    /// Links from a brand to its ingredients.
+    pub(super) fn links_of(&self, brand: u32) -> &[(u32, u32)] {
+        let begin = self.links.partition_point(|link| link.0 < brand);
+        let end = self.links.partition_point(|link| link.0 <= brand);
+        self.links.get(begin..end).unwrap_or_default()
     }
 
     pub(super) fn is_complete(&self, entry: usize) -> bool {

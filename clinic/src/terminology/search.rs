@@ -20,6 +20,9 @@ const MOST_QUESTION_WORDS: usize = 24;
 /// Bytes of a question that are looked at.
 const MOST_QUESTION_BYTES: usize = 1024;
 
+/// Words of a question whose spelling is looked into: each is a walk through all words of the table.
+const MOST_SPELT: usize = 8;
+
 /// Words of the table that one word of a question may stand for.
 const MOST_READINGS: usize = 48;
 
@@ -31,6 +34,9 @@ const LEAST_BEGINNING: usize = 4;
 
 /// What an abbreviation may stand for, at most so many ways.
 const MOST_MEANINGS: usize = 4;
+
+/// How far a brand is behind its only ingredient.
+const BEHIND_INGREDIENT: f32 = 0.01;
 
 /// A score below this says nothing.
 const LEAST_SCORE: f32 = 0.2;
@@ -181,7 +187,11 @@ impl Index {
                 Reading::Alike => Match::Spelling,
             };
             let matched = found_by.unwrap_or(matched);
-            let score = self.refined(&hit, &own, asked);
+            let mut score = self.refined(&hit, &own, asked);
+            if self.links_of(entry).len() == 1 {
+                // Its ingredient says the same, and means something wherever that brand is not sold.
+                score -= BEHIND_INGREDIENT;
+            }
             let ending: Option<&Ending> = match ending {
                 Some(said) => match self
                     .endings_of(entry as usize)
@@ -322,6 +332,7 @@ impl Index {
     fn readings(&self, asked: &[String]) -> Vec<Vec<Meant>> {
         let mut readings = Vec::new();
         let mut done: Vec<&str> = Vec::new();
+        let mut spelt = 0;
         for word in asked {
             if done.contains(&word.as_str()) {
                 continue;
@@ -332,8 +343,11 @@ impl Index {
             } else if let Some((one, other)) = self.parted(word) {
                 readings.push(vec![one]);
                 readings.push(vec![other]);
-            } else {
+            } else if spelt < MOST_SPELT {
+                spelt += 1;
                 readings.push(self.near(word));
+            } else {
+                readings.push(Vec::new());
             }
         }
         readings

@@ -94,6 +94,7 @@ impl Automaton for Alike<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use fst::{IntoStreamer, Set, Streamer};
     use proptest::prelude::*;

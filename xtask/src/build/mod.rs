@@ -7,6 +7,7 @@
 //! app/outpost_app.js app/outpost_app_bg.wasm
 //! engine/outpost_worker.js engine/outpost_worker_bg.wasm engine/thread.wasm
 //! models/demo/manifest.json models/demo/*.bin
+//! terminology/icd10cm.bin
 //! ```
 //!
 //! Beside it, in `hosts`, lies what other servers than xtask's need to be told (`hosts.rs`).
@@ -54,6 +55,7 @@ pub fn dist(places: &Places) -> Result<Sizes> {
     )?;
     wasm::build(places, &toolchain, &staging)?;
     pack_demo(places, &staging.join("models/demo"))?;
+    index_conditions(places, &staging.join("terminology"))?;
     precache::write_service_worker(&places.root.join("service-worker/sw.js"), &staging)?;
     let sizes = Sizes::measure(&staging)?;
 
@@ -96,5 +98,17 @@ fn pack_demo(places: &Places, out: &Path) -> Result<()> {
         ])
         .arg("--out")
         .arg(out)
+        .run()
+}
+
+/// Makes the index of ICD-10-CM. Follows [`pack_demo`], which builds the command.
+fn index_conditions(places: &Places, out: &Path) -> Result<()> {
+    let tables = setup::ensure_icd10cm(places)?;
+    files::create_folder(out)?;
+    Run::new(places, places.outpost())?
+        .args(["terminology", "build", "--icd10cm"])
+        .arg(tables)
+        .arg("--out")
+        .arg(out.join("icd10cm.bin"))
         .run()
 }

@@ -1,7 +1,8 @@
 //! The list of files that the service worker keeps for use without a network.
 //!
 //! Each entry is `{"url", "revision"}`, the revision being the SHA-256 of the file's bytes, so that the service worker's own
-//! bytes change whenever any file's do. Models are not in it: they live in OPFS.
+//! bytes change whenever any file's do. Models are not in it, for they live in OPFS; nor are indexes of codes, which come when
+//! they are first asked.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,7 +33,8 @@ pub fn write_service_worker(source: &Path, dist: &Path) -> Result<()> {
 }
 
 fn is_precached(name: &str) -> bool {
-    name != "sw.js" && !name.starts_with("models/") && !name.ends_with(".map")
+    let data = name.starts_with("models/") || name.starts_with("terminology/");
+    name != "sw.js" && !data && !name.ends_with(".map")
 }
 
 /// A page is asked for by its folder's address.
@@ -82,13 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn models_and_the_service_worker_itself_are_left_out() {
+    fn models_codes_and_the_service_worker_itself_are_left_out() {
         assert!(is_precached("engine/outpost_worker_bg.wasm"));
         assert!(is_precached("engine/thread.wasm"));
         assert!(is_precached("thread.js"));
         assert!(is_precached("examples/round-opacity.png"));
         assert!(!is_precached("sw.js"));
         assert!(!is_precached("models/demo/manifest.json"));
+        assert!(!is_precached("terminology/icd10cm.bin"));
     }
 
     #[test]

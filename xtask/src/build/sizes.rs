@@ -14,11 +14,15 @@ const APPLICATION_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 /// Compressed bytes of the page's own module and its JavaScript: what a first visit waits for before it shows anything.
 const PAGE_LIMIT_BYTES: u64 = 480 * 1024;
 
+/// Compressed bytes of the indexes of codes, which are fetched when they are first asked.
+const TERMINOLOGY_LIMIT_BYTES: u64 = 768 * 1024;
+
 /// Compressed sizes of what was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     application_bytes: u64,
     page_bytes: u64,
+    terminology_bytes: u64,
 }
 
 impl Sizes {
@@ -27,6 +31,7 @@ impl Sizes {
         let mut sizes = Self {
             application_bytes: 0,
             page_bytes: 0,
+            terminology_bytes: 0,
         };
         for name in files::list(dist)? {
             if name.starts_with("models/") {
@@ -34,6 +39,10 @@ impl Sizes {
             }
             let bytes = files::read(&dist.join(&name))?;
             let compressed = gzip_bytes(&bytes)?;
+            if name.starts_with("terminology/") {
+                sizes.terminology_bytes += compressed;
+                continue;
+            }
             sizes.application_bytes += compressed;
             if name.starts_with("app/") {
                 sizes.page_bytes += compressed;
@@ -47,9 +56,10 @@ impl Sizes {
             }
         }
         eprintln!(
-            "    compressed: application {}, of it the page {}",
+            "    compressed: application {}, of it the page {}; indexes of codes {}",
             kib(sizes.application_bytes),
-            kib(sizes.page_bytes)
+            kib(sizes.page_bytes),
+            kib(sizes.terminology_bytes)
         );
         Ok(sizes)
     }
@@ -61,7 +71,12 @@ impl Sizes {
             self.application_bytes,
             APPLICATION_LIMIT_BYTES,
         )?;
-        within_budget("the page's module", self.page_bytes, PAGE_LIMIT_BYTES)
+        within_budget("the page's module", self.page_bytes, PAGE_LIMIT_BYTES)?;
+        within_budget(
+            "the indexes of codes",
+            self.terminology_bytes,
+            TERMINOLOGY_LIMIT_BYTES,
+        )
     }
 }
 

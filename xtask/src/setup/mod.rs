@@ -1,11 +1,13 @@
 //! Sets up what is missing on this machine, and names exactly what it may not install itself.
 
 mod packages;
+mod terminology;
 mod wasm_target;
 mod wasm_tools;
 
 use std::path::{Path, PathBuf};
 
+pub use self::terminology::ensure_icd10cm;
 pub use self::wasm_target::WasmToolchain;
 use crate::error::{Failure, Result};
 use crate::places::Places;
@@ -66,6 +68,7 @@ impl BrowserTools {
 /// Everything that any command needs.
 pub fn everything(places: &Places) -> Result<()> {
     for_page(places)?;
+    ensure_icd10cm(places)?;
     for_wasm_pack(places)?;
     for_native_tests(places)?;
     for_browser_tests(places).map(|_| ())
