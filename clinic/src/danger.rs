@@ -224,6 +224,10 @@ impl Rules {
     pub fn assess(&self, patient: &Patient, record: &Record, transcript: &str) -> Assessment {
         let text = Text::new(transcript);
         let spoken = spoken::vitals(transcript);
+        let maternal = matches!(
+            patient.pregnancy,
+            Some(Pregnancy::Pregnant | Pregnancy::Postpartum)
+        );
         let mut assessment = Assessment::default();
         for rule in &self.rules {
             let skip = |why| NotApplied {
@@ -239,7 +243,7 @@ impl Rules {
                 }
             }
             let evidence = match &rule.what {
-                What::Named { phrases } => text.find(phrases).map(Evidence::Words),
+                What::Named { phrases } => text.find(phrases, maternal).map(Evidence::Words),
                 What::Vital { .. } => {
                     let mut found = None;
                     for (index, vital) in record.vitals.iter().enumerate() {
