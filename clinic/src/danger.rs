@@ -4,12 +4,13 @@
 //! rule finds is shown apart from what a model wrote. Where it is unclear whether a sign was said of the patient, it
 //! counts: a floor that is too high costs a look, one that is too low may cost a life.
 //!
-//! Measurements come from a [`Record`]; named signs are looked for in the transcript itself, so that a model which
-//! overlooked one does not lower the floor. This is no medical device, and no rule replaces a clinician.
+//! Measurements come from a [`Record`] and from the transcript itself, where named signs are looked for too, so that a model
+//! which overlooked one does not lower the floor. This is no medical device, and no rule replaces a clinician.
 
 mod document;
 mod lists;
 pub mod measure;
+mod spoken;
 pub mod table;
 pub mod words;
 
@@ -222,6 +223,11 @@ impl Rules {
     /// ```
     pub fn assess(&self, patient: &Patient, record: &Record, transcript: &str) -> Assessment {
         let text = Text::new(transcript);
+        let spoken = spoken::vitals(transcript);
+        let maternal = matches!(
+            patient.pregnancy,
+            Some(Pregnancy::Pregnant | Pregnancy::Postpartum)
+        );
         let mut assessment = Assessment::default();
         for rule in &self.rules {
             let skip = |why| NotApplied {
@@ -237,7 +243,7 @@ impl Rules {
                 }
             }
             let evidence = match &rule.what {
-                What::Named { phrases } => text.find(phrases).map(Evidence::Words),
+                What::Named { phrases } => text.find(phrases, maternal).map(Evidence::Words),
                 What::Vital { .. } => {
                     let mut found = None;
                     for (index, vital) in record.vitals.iter().enumerate() {
@@ -249,7 +255,10 @@ impl Rules {
                             }
                         }
                     }
-                    found
+                    let is_beyond =
+                        |vital: &&Vital| matches!(beyond(&rule.what, vital), Beyond::Yes);
+                    let said = || spoken.iter().find(is_beyond);
+                    found.or_else(|| said().map(|vital| Evidence::Words(vital.evidence)))
                 }
             };
             assessment.found.extend(evidence.map(|evidence| Sign {

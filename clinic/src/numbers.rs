@@ -4,8 +4,8 @@
 //! converted, such as `0.5 g` for `500 mg`, is flagged as such and not as invented: a person should look at it, and it may
 //! be right. Nothing here says that a number that is in the input stands in the right place.
 
-mod quantity;
-mod read;
+pub(crate) mod quantity;
+pub(crate) mod read;
 mod units;
 
 use serde::{Deserialize, Serialize};

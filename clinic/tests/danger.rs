@@ -311,6 +311,38 @@ fn a_measurement_that_cannot_be_read_is_named_and_not_passed_over() {
 }
 
 #[test]
+fn a_measurement_that_the_record_lacks_is_found_in_the_words() {
+    let rules = rules();
+    let child = Patient {
+        age: Some(Age::Months(30)),
+        ..Patient::default()
+    };
+    let said = "Cough since Monday. Sats are 84 percent.";
+    let assessment = rules.assess(&child, &Record::default(), said);
+    assert_eq!(assessment.floor, Urgency::Emergency);
+    let Evidence::Words(span) = assessment.found[0].evidence else {
+        unreachable!()
+    };
+    assert_eq!(span.of(said), Some("Sats are 84 percent"));
+    let pregnant = Patient {
+        age: Some(Age::Years(30)),
+        sex: None,
+        pregnancy: Some(Pregnancy::Pregnant),
+    };
+    for (said, floor) in [
+        ("Blood pressure 160 over 95.", Urgency::Emergency),
+        ("Blood pressure 159/109.", Urgency::Urgent),
+        ("Blood pressure 139/89.", Urgency::Routine),
+    ] {
+        assert_eq!(
+            rules.assess(&pregnant, &Record::default(), said).floor,
+            floor,
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn the_second_measurement_counts_as_the_first() {
     let mut record = with_vital(VitalSign::OxygenSaturation, 97.0, "%");
     record

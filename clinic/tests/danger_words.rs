@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use outpost_clinic::danger::table::{Population, Rule, What};
-use outpost_clinic::danger::{Age, Evidence, Patient, Pregnancy, Rules, Sex};
+use outpost_clinic::danger::{Age, Evidence, Patient, Pregnancy, Rules, Sex, Urgency};
 use outpost_clinic::record::Record;
+use proptest::prelude::*;
 
 fn rules() -> Rules {
     Rules::shipped().unwrap()
@@ -131,6 +132,67 @@ fn negation_reaches_as_far_as_it_is_sure_and_no_further() {
             "If he has convulsions he bites his tongue.",
         ),
         (convulsions, true, "No cough, no fever, had convulsions."),
+        (convulsions, true, "No convulsions until this morning."),
+        (convulsions, true, "Never had convulsions before today."),
+        (
+            convulsions,
+            true,
+            "No medication, convulsions of the left arm and leg or both.",
+        ),
+        (
+            convulsions,
+            true,
+            "Today or yesterday. No fever, convulsions since noon.",
+        ),
+        (convulsions, true, "Without warning had convulsions."),
+        (convulsions, true, "no fever convulsions today"),
+        (convulsions, true, "no fever or cough convulsions today"),
+        (convulsions, true, "not eating convulsions since noon"),
+        (convulsions, true, "No one saw the convulsions."),
+        (
+            convulsions,
+            true,
+            "None of the medicines stopped the convulsions.",
+        ),
+        (convulsions, true, "Convulsions: no change."),
+        (convulsions, true, "Any convulsions? No doubt, three."),
+        (convulsions, true, "Any convulsions? No, only yesterday."),
+        (convulsions, true, "The mother has convulsions."),
+        (
+            convulsions,
+            true,
+            "If you can, bring him, he has convulsions.",
+        ),
+        (
+            convulsions,
+            true,
+            "He should go to the hospital because of convulsions.",
+        ),
+        (
+            convulsions,
+            true,
+            "He looks as if he had convulsions, so I come to you.",
+        ),
+        (
+            convulsions,
+            true,
+            "I don't think it is a fever, he has convulsions.",
+        ),
+        (convulsions, false, "No fever or convulsions."),
+        (convulsions, false, "He has not had any convulsions."),
+        (
+            convulsions,
+            false,
+            "He does not have fever, cough or convulsions.",
+        ),
+        (convulsions, false, "His older brother had convulsions."),
+        (
+            convulsions,
+            false,
+            "Return if he has fever, convulsions or a rash.",
+        ),
+        (convulsions, false, "In case of convulsions come back."),
+        ("etat-coma", false, "Is he unconscious? No."),
         (convulsions, false, "No convulsions."),
         (convulsions, false, "No fever, cough or convulsions."),
         (convulsions, false, "No fever, convulsions or cough."),
@@ -186,5 +248,109 @@ fn negation_reaches_as_far_as_it_is_sure_and_no_further() {
         let assessment = rules.assess(&child, &Record::default(), text);
         let found = assessment.found.iter().any(|sign| sign.rule == rule);
         assert_eq!(found, expected, "{rule} in `{text}`");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_was_said_around_it_a_sign_in_a_sentence_of_its_own_counts(before in "\\PC*", after in "\\PC*") {
+        let text = format!("{before}\nShe has had convulsions today.\n{after}");
+        let child = Patient { age: Some(Age::Years(2)), ..Patient::default() };
+        let assessment = rules().assess(&child, &Record::default(), &text);
+        prop_assert_eq!(assessment.floor, Urgency::Emergency);
+        for sign in assessment.found {
+            if let Evidence::Words(span) = sign.evidence {
+                prop_assert!(span.of(&text).is_some_and(|words| !words.is_empty()));
+            }
+        }
+    }
+}
+
+/// Consultations as they are spoken, each with the floor that a reader of the table would set.
+#[test]
+fn a_mother_is_the_patient_where_a_birth_is_spoken_of() {
+    let mut patient = Patient {
+        age: Some(Age::Years(27)),
+        sex: Some(Sex::Female),
+        pregnancy: Some(Pregnancy::Postpartum),
+    };
+    let said = "The baby is well. His mother has convulsions.";
+    assert_eq!(
+        rules().assess(&patient, &Record::default(), said).floor,
+        Urgency::Emergency
+    );
+    patient.pregnancy = Some(Pregnancy::No);
+    assert_eq!(
+        rules().assess(&patient, &Record::default(), said).floor,
+        Urgency::Routine
+    );
+}
+
+#[test]
+fn whole_consultations_have_the_floor_that_their_words_ask_for() {
+    let rules = rules();
+    let age = |age| Patient {
+        age: Some(age),
+        ..Patient::default()
+    };
+    let pregnant = Patient {
+        age: Some(Age::Years(27)),
+        sex: Some(Sex::Female),
+        pregnancy: Some(Pregnancy::Pregnant),
+    };
+    for (patient, expected, text) in [
+        (
+            age(Age::Years(3)),
+            Urgency::Routine,
+            "Doctor: What brings you in? Mother: He has had a runny nose and a cough for two days. Doctor: Any fever, vomiting or convulsions? Mother: No, nothing like that. Doctor: Is he drinking? Mother: Yes, he drinks well. Doctor: Temperature is 37.4, respiratory rate 28, no chest indrawing, no stridor. Come back at once if he cannot drink, breathes fast or has convulsions.",
+        ),
+        (
+            age(Age::Years(3)),
+            Urgency::Urgent,
+            "Mother: He coughs and breathes fast. Doctor: I count 44 breaths in one minute. No chest indrawing. He is alert and drinks.",
+        ),
+        (
+            age(Age::Months(7)),
+            Urgency::Emergency,
+            "Mother: She throws up everything since the morning. Doctor: Does she have diarrhoea? Mother: No.",
+        ),
+        (
+            age(Age::Days(20)),
+            Urgency::Emergency,
+            "Mother: My baby is hot. Doctor: The temperature is 38.1. She is feeding well.",
+        ),
+        (
+            age(Age::Years(46)),
+            Urgency::Routine,
+            "Patient: My knee hurts when I climb stairs. Doctor: Any chest pain or shortness of breath? Patient: No. My father had a stroke. Doctor: Blood pressure 128 over 82, pulse 72, sats 98%. No swelling, no redness.",
+        ),
+        (
+            age(Age::Years(70)),
+            Urgency::Emergency,
+            "Patient: Since this morning I have a tight chest. Doctor: Did you faint? Patient: No. Doctor: Pulse 88.",
+        ),
+        (
+            age(Age::Years(58)),
+            Urgency::Emergency,
+            "Wife: His face is drooping and his speech is slurred since breakfast. He has not fallen.",
+        ),
+        (
+            pregnant,
+            Urgency::Emergency,
+            "Patient: I have a bad headache and see flashing lights. Doctor: BP is 150/100.",
+        ),
+        (
+            pregnant,
+            Urgency::Routine,
+            "Patient: All is well. Doctor: No headache, no visual disturbance, no bleeding? Patient: None. Doctor: Blood pressure 112/70, pulse 84, temperature 36.8. The baby moves well.",
+        ),
+    ] {
+        let assessment = rules.assess(&patient, &Record::default(), text);
+        let found: Vec<&str> = assessment
+            .found
+            .iter()
+            .map(|sign| sign.rule.as_str())
+            .collect();
+        assert_eq!(assessment.floor, expected, "{found:?} in `{text}`");
     }
 }

@@ -23,7 +23,8 @@ How it decides:
 - Ages are in completed units; an age known to the year concerns every rule that holds for a part of that year.
 - While the age is not known, rules for adults hold and those for children do not; while it is not known whether a woman is
   pregnant, rules for pregnancy do not. What was left out for that reason is listed beside the result.
-- Measurements are compared exactly, Fahrenheit and Celsius alike. One in a unit that is not understood is listed as such.
+- Measurements are those of the record and those that follow the name of a vital sign in the transcript. They are compared
+  exactly, Fahrenheit and Celsius alike. One in a unit that is not understood is listed as such.
 - Named signs are words in the transcript. Left out are those surely denied, surely of a relative, or only named as a
   reason to return. Whatever is unclear counts.
 ";

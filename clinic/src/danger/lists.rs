@@ -85,18 +85,106 @@ pub const OPEN: &[&str] = &[
     "doubts",
 ];
 
-/// Take the force from a denied ability: `no trouble breathing` is not `not breathing`.
-pub const TROUBLE: &[&str] = &[
-    "trouble",
-    "difficulty",
-    "difficulties",
-    "problem",
-    "problems",
-    "issue",
-    "issues",
-    "pain",
-    "stop",
-    "stopped",
+/// May stand between a denial and the one thing that it denies.
+pub const PASS: &[&str] = &[
+    "any",
+    "a",
+    "an",
+    "the",
+    "sign",
+    "signs",
+    "of",
+    "evidence",
+    "history",
+    "obvious",
+    "apparent",
+    "severe",
+    "acute",
+    "active",
+    "significant",
+    "sudden",
+    "have",
+    "had",
+    "has",
+    "having",
+    "experienced",
+    "experience",
+    "experiencing",
+    "noticed",
+    "notice",
+    "seen",
+    "see",
+    "shown",
+    "show",
+    "showing",
+    "developed",
+    "develop",
+    "got",
+    "get",
+    "getting",
+    "suffered",
+    "suffer",
+    "suffering",
+    "from",
+    "in",
+    "really",
+    "ever",
+    "yet",
+    "complained",
+    "complaining",
+    "complain",
+    "report",
+    "reported",
+    "reporting",
+    "been",
+    "being",
+    "be",
+    "seem",
+    "seems",
+    "seemed",
+    "even",
+    "always",
+    "fully",
+    "longer",
+    "quite",
+    "properly",
+    "very",
+    "at",
+    "all",
+    "to",
+    "feeling",
+    "feel",
+    "felt",
+    "his",
+    "her",
+    "their",
+    "my",
+    "your",
+    "currently",
+    "complaints",
+    "episode",
+    "episodes",
+];
+
+/// Limit a denial that they follow: `no convulsions until today`.
+pub const UNTIL: &[&str] = &[
+    "until", "till", "before", "except", "apart", "aside", "other", "unless", "but", "though",
+    "although", "however",
+];
+
+/// Limit an answer: `No, only yesterday.`
+pub const LIMITS: &[&str] = &[
+    "only",
+    "yesterday",
+    "earlier",
+    "well",
+    "actually",
+    "yes",
+    "once",
+    "maybe",
+    "perhaps",
+    "think",
+    "sometimes",
 ];
 
 /// Persons who are not the patient.
@@ -129,28 +217,22 @@ pub const RELATIVES: &[&str] = &[
     "parents",
 ];
 
-/// Whose relative it must be for that to be certain. `my mother` may be the patient.
-pub const OWNERS: &[&str] = &[
-    "his",
-    "her",
-    "their",
-    "patient's",
-    "child's",
-    "baby's",
-    "the",
-    "a",
-    "an",
-    "older",
-    "younger",
-];
+/// Relatives who are the patient where a birth is spoken of.
+pub const MOTHERS: &[&str] = &["mother", "mum", "mom", "grandmother", "grandma", "parents"];
+
+/// Whose relative it must be for that to be certain. `my mother` and `the mother` may be the patient.
+pub const OWNERS: &[&str] = &["his", "her", "their", "patient's", "child's", "baby's"];
 
 /// Say that someone has a sign.
 pub const SUFFERS: &[&str] = &[
     "had", "has", "have", "suffers", "suffered", "gets", "got", "was", "is", "died", "with",
 ];
 
-/// What follows is advice: when to return, not what is.
-pub const ADVICE: &[&str] = &[
-    "come", "return", "bring", "call", "seek", "watch", "go", "contact", "tell", "hospital",
-    "back", "urgently",
+/// May stand between that and the sign.
+pub const DESCRIBE: &[&str] = &[
+    "a", "an", "the", "from", "of", "also", "severe", "some", "not", "been", "two", "had", "new",
+    "three", "many",
 ];
+
+/// Advice on when to seek help.
+pub const ADVICE: &[&str] = &["come", "return", "bring", "call", "seek", "go", "contact"];

@@ -3,25 +3,26 @@
 //! Not understanding, but a fixed procedure that a reader can follow. A sign is left out only where it was surely denied
 //! (`no convulsions`, `Any fits? No.`, `stridor: absent`), surely a relative's (`her brother had fits`, `family history
 //! of ..`), or only spoken of as what to return for (`come back if he has fits`). All else counts, and so do, knowingly:
-//! signs of the past, signs of `my mother` (who may be the patient), a denial that is farther away than
-//! six words or behind an `and`, and an answer to a question that held a negation itself.
+//! signs of the past, signs of `my mother` (who may be the patient), what stands behind another thing that was denied
+//! without a comma and an `or` (`no fever convulsions today`), and an answer to a question that held a negation itself.
 
 use super::lists::{
-    ADVICE, ANSWERS, BREAKS, DENY, NO, NOT, OPEN, OWNERS, RELATIVES, SUFFERS, TROUBLE, VERBS,
+    ADVICE, ANSWERS, BREAKS, DENY, DESCRIBE, LIMITS, MOTHERS, NO, NOT, OPEN, OWNERS, PASS,
+    RELATIVES, SUFFERS, UNTIL, VERBS,
 };
 use crate::record::Span;
 
 /// Words that may stand for a `..` of a phrase.
 const GAP: usize = 4;
 
-/// Words that may stand between `not` and what it denies.
-const NEAR: usize = 4;
-
-/// Words that may stand between `no`, `denies` or `without` and what it denies.
-const FAR: usize = 6;
+/// Words between a relative and the sign, with both.
+const NEAR: usize = 6;
 
 /// Words that a list of denied things may hold, as in `no fever, cough or convulsions`.
 const LIST: usize = 16;
+
+/// Words that a thing in such a list may have behind the sign.
+const SHORT: usize = 3;
 
 /// What stands before a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Phrase {
     /// Whether the phrase itself holds a denial, as `cannot drink` does.
     pub fn denies(&self) -> bool {
         self.parts.iter().any(|part| match part {
-            Part::Word(word) => is_denial(word) || word.starts_with("un") || word == "stopped",
+            Part::Word(word) => is_denial(word) || word == "unable" || word == "stopped",
             _ => false,
         })
     }
@@ -187,7 +188,9 @@ impl Text {
     }
 
     /// Where one of the phrases was first said of the patient.
-    pub fn find(&self, phrases: &[Phrase]) -> Option<Span> {
+    ///
+    /// `maternal`: the patient is pregnant or gave birth.
+    pub fn find(&self, phrases: &[Phrase], maternal: bool) -> Option<Span> {
         // What is inside of words that do not count does not count either: `no new confusion` holds `confusion`.
         let mut covered = 0;
         for start in 0..self.words.len() {
@@ -196,7 +199,7 @@ impl Text {
                     continue;
                 };
                 let denied = self.denied(start, end, phrase);
-                let another = self.of_relative(start) || self.is_advice(start);
+                let another = self.of_relative(start, maternal) || self.is_advice(start);
                 if phrase.inverted == denied && !another && start >= covered {
                     return Some(Span {
                         start: self.words.get(start)?.span.start,
@@ -254,71 +257,68 @@ impl Text {
             || self.answered_no(start, end, phrase)
     }
 
-    /// Whether a denial in the same sentence reaches the words.
+    /// Whether a denial in the same sentence surely reaches the words.
     fn denied_before(&self, start: usize, end: usize, phrase: &Phrase) -> bool {
-        let mut joined = false;
-        let mut list = false;
-        for distance in 1..=start.min(LIST) {
-            let at = start - distance;
-            match self.before(at + 1) {
-                Before::Nothing => {}
-                Before::Comma => list = true,
-                Before::Colon | Before::Stop | Before::Question => return false,
-            }
-            let word = self.word(at);
-            let between = distance - 1;
-            if is_denial(word) {
-                let before = self.word(at.wrapping_sub(1));
-                let twice = self.before(at) == Before::Nothing
-                    && at > 0
-                    && (is_denial(before) || before == "nothing");
-                let reach = match (is_not(word), list || self.has_or(at, start)) {
-                    (_, true) => LIST,
-                    (true, false) => NEAR,
-                    (false, false) => FAR,
-                };
-                let listed = !list || self.is_list(end, word);
-                let longer = word == "no" && self.word(at + 1) == "longer";
-                // Only `not` denies an ability; `no trouble feeding` says nothing against it.
-                let sort = !phrase.inverted || (!list && (is_not(word) || longer));
-                return !twice && between <= reach && listed && sort && (!joined || is(word, DENY));
-            }
-            let and = matches!(word, "and" | "plus");
-            let own = is(word, BREAKS) || is(word, OPEN) || ((joined || list) && is(word, VERBS));
-            if own || (phrase.inverted && is(word, TROUBLE)) {
-                return false;
-            }
-            // A verb behind the `and` or the comma makes it a statement of its own.
-            if and || (self.before(at + 1) == Before::Comma) {
-                let behind = (at + 1..start).any(|at| is(self.word(at), VERBS));
-                if behind {
-                    return false;
-                }
-            }
-            joined |= and;
+        let joined = |at: &usize| matches!(self.before(at + 1), Before::Nothing | Before::Comma);
+        let back = (start.saturating_sub(LIST)..start).rev().take_while(joined);
+        let Some(at) = back.into_iter().find(|&at| is_denial(self.word(at))) else {
+            return false;
+        };
+        let denial = self.word(at);
+        let last = at
+            .checked_sub(1)
+            .filter(|_| self.before(at) == Before::Nothing);
+        let twice =
+            last.is_some_and(|last| is_denial(self.word(last)) || self.word(last) == "nothing");
+        // `No, convulsions twice.` answers something else.
+        let answer = self.before(at + 1) == Before::Comma;
+        // `no convulsions until today`
+        let until = self.before(end) == Before::Nothing
+            && (end..end + 2).any(|at| is(self.word(at), UNTIL));
+        let any = |list: &[&str]| (at + 1..start).any(|at| is(self.word(at), list));
+        if twice || answer || until || any(BREAKS) || any(OPEN) {
+            return false;
         }
-        false
+        let parts = |at: &usize| matches!(self.word(*at), "or" | "nor" | "and" | "plus");
+        let comma = (at + 1..=start).any(|at| self.before(at) == Before::Comma);
+        let and = any(&["and", "plus"]);
+        // What stands in the same part as the sign must be such as `any`, or it is the thing that is denied.
+        let own_part = (at + 1..start)
+            .rev()
+            .take_while(|at| !parts(at) && self.before(at + 1) != Before::Comma);
+        if !own_part.into_iter().all(|at| is(self.word(at), PASS)) {
+            return false;
+        }
+        if !comma && !and && !any(&["or", "nor"]) {
+            let longer = denial == "no" && self.word(at + 1) == "longer";
+            // Only `not` denies an ability; `no trouble feeding` says nothing against it.
+            return !phrase.inverted || is_not(denial) || longer;
+        }
+        let verb = (at + 2..start).any(|at| is(self.word(at), VERBS));
+        let listed = !comma || self.is_list(at, start, end);
+        !phrase.inverted && !verb && listed && (!and || is(denial, DENY))
     }
 
-    fn has_or(&self, from: usize, to: usize) -> bool {
-        (from..to).any(|at| matches!(self.word(at), "or" | "nor"))
-    }
-
-    /// Whether the denied things are a list up to its last: with an `or`, and after `denies` also with an `and`.
-    fn is_list(&self, end: usize, denial: &str) -> bool {
-        let ends_list =
-            |word: &str| matches!(word, "or" | "nor") || (word == "and" && is(denial, DENY));
-        let before = (1..=LIST.min(end))
-            .take_while(|back| !self.before(end - back).ends_sentence())
-            .any(|back| ends_list(self.word(end - back)));
-        let after = (end..self.words.len().min(end + LIST))
-            .take_while(|&at| {
-                let word = self.word(at);
-                let own = is(word, BREAKS) || is(word, VERBS);
-                !own && matches!(self.before(at), Before::Nothing | Before::Comma)
-            })
-            .any(|at| ends_list(self.word(at)));
-        before || after
+    /// Whether the things after a denial are a list up to its last: with an `or`, and after `denies` also with an `and`.
+    fn is_list(&self, denial: usize, start: usize, end: usize) -> bool {
+        let word = self.word(denial);
+        let ends = |at: usize| match self.word(at) {
+            "or" | "nor" => true,
+            "and" => is(word, DENY),
+            _ => false,
+        };
+        let mut since_comma = 0;
+        let after = (end..self.words.len()).take_while(|&at| {
+            since_comma = if self.before(at) == Before::Comma {
+                0
+            } else {
+                since_comma + 1
+            };
+            let own = is(self.word(at), BREAKS) || is(self.word(at), VERBS);
+            let joined = matches!(self.before(at), Before::Nothing | Before::Comma);
+            !own && joined && since_comma <= SHORT
+        });
+        (denial + 1..start).any(ends) || after.into_iter().any(ends)
     }
 
     /// `stridor: absent`, `chest pain is denied`, `(convulsions - no)`.
@@ -351,57 +351,67 @@ impl Text {
         // The name of who speaks, as in `Mother: No.`
         let label = (1..=3).find(|&words| self.before(next + words) == Before::Colon);
         let answer = next + label.unwrap_or(0);
-        matches!(self.word(answer), "no" | "nope" | "nah" | "never" | "none")
-            || (self.word(answer) == "not" && self.word(answer + 1) == "at")
+        let no = matches!(self.word(answer), "no" | "nope" | "nah" | "never" | "none")
+            || (self.word(answer) == "not" && self.word(answer + 1) == "at");
+        // `No, but yesterday he had one.`
+        let rest =
+            (answer + 1..self.words.len()).take_while(|&at| !self.before(at).ends_sentence());
+        no && !rest.into_iter().any(|at| {
+            is(self.word(at), UNTIL) || is(self.word(at), OPEN) || is(self.word(at), LIMITS)
+        })
     }
 
-    /// `her brother had convulsions`, `family history of convulsions`.
-    fn of_relative(&self, start: usize) -> bool {
-        let reach = start.min(NEAR + 2);
-        let same_clause =
-            (1..=reach).take_while(|back| self.before(start - back + 1) == Before::Nothing);
-        for at in same_clause.map(|back| start - back) {
+    /// `her brother had convulsions`, `family history of convulsions`. A mother may be the patient where `maternal`.
+    fn of_relative(&self, start: usize, maternal: bool) -> bool {
+        let joined = |at: &usize| self.before(at + 1) == Before::Nothing;
+        for at in (start.saturating_sub(NEAR)..start).rev().take_while(joined) {
             let word = self.word(at);
-            if word == "history" && self.word(at.wrapping_sub(1)) == "family" {
-                return true;
+            let own = |from: usize| {
+                (from..start).any(|at| is(self.word(at), BREAKS) || is(self.word(at), VERBS))
+            };
+            if word == "history" && at > 0 && self.word(at - 1) == "family" {
+                return !own(at + 1) && (at + 1..start).all(|at| self.word(at) != "and");
             }
+            let owner = (1..=2).any(|back| at >= back && is(self.word(at - back), OWNERS));
+            let relative = is(word, RELATIVES) && !(maternal && is(word, MOTHERS));
             let verb = at + 1;
-            let owned = at > 0 && is(self.word(at - 1), OWNERS);
             let suffers = is(self.word(verb), SUFFERS) || self.word(verb).ends_with("n't");
-            if is(word, RELATIVES) && owned && suffers && verb < start {
+            if relative && owner && suffers && verb < start {
                 // Between the verb and the sign only words that describe it.
-                return (verb + 1..start).all(|at| {
-                    let word = self.word(at);
-                    is(
-                        word,
-                        &[
-                            "a", "an", "the", "from", "of", "also", "severe", "some", "not",
-                            "been", "two", "had", "new", "three", "many",
-                        ],
-                    )
-                });
-            }
-            if is(word, &["he", "she", "it", "they", "i", "we", "that"]) {
-                return false;
+                return (verb + 1..start).all(|at| is(self.word(at), DESCRIBE));
             }
         }
         false
     }
 
-    /// `come back if he has convulsions`.
+    /// `come back if he has convulsions`: advice and `if` before the sign, or `if` before it and advice behind.
     fn is_advice(&self, start: usize) -> bool {
-        let sentence = (0..start)
-            .rev()
-            .take_while(|&at| !self.before(at + 1).ends_sentence());
-        let before: Vec<&str> = sentence.map(|at| self.word(at)).collect();
-        let condition = before
-            .iter()
-            .any(|word| matches!(*word, "if" | "should" | "case"));
-        let after = (start..self.words.len())
+        let joined = |at: &usize| matches!(self.before(at + 1), Before::Nothing | Before::Comma);
+        let sentence: Vec<usize> = (0..start).rev().take_while(joined).collect();
+        let condition = |at: &&usize| match self.word(**at) {
+            "if" => at.checked_sub(1).is_none_or(|last| self.word(last) != "as"),
+            "case" => at
+                .checked_sub(1)
+                .is_some_and(|last| self.word(last) == "in"),
+            _ => false,
+        };
+        let Some(&condition) = sentence.iter().find(condition) else {
+            return false;
+        };
+        let advice = |at: usize| is(self.word(at), ADVICE);
+        let reason = |at: usize| {
+            matches!(
+                self.word(at),
+                "because" | "due" | "since" | "so" | "as" | "now" | "today"
+            )
+        };
+        if (condition + 1..start).any(|at| advice(at) || reason(at)) {
+            return false;
+        }
+        let before = sentence.into_iter().any(|at| at < condition && advice(at));
+        let mut behind = (start..self.words.len())
             .take_while(|&at| at == start || !self.before(at).ends_sentence());
-        let advice = |word: &str| is(word, ADVICE);
-        condition
-            && (before.iter().any(|word| advice(word)) || after.map(|at| self.word(at)).any(advice))
+        before || behind.any(advice)
     }
 }
 

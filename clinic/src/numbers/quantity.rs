@@ -45,6 +45,15 @@ impl Number {
         )
     }
 
+    /// As the nearest floating-point number.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "at most fifteen digits are read"
+    )]
+    pub fn to_f64(self) -> f64 {
+        self.top as f64 / self.bottom as f64
+    }
+
     /// Whether it is less than a whole number.
     pub fn is_below(self, whole: i128) -> bool {
         whole

@@ -170,6 +170,11 @@ impl Unit {
         Some(Self { rows: vec![row] })
     }
 
+    /// Whether this is the unit of a name.
+    pub fn is(&self, name: &str) -> bool {
+        Self::named(name).as_ref() == Some(self)
+    }
+
     /// This for each of another: `mg` and `kg` become `mg/kg`.
     #[must_use]
     pub fn per(mut self, other: Self) -> Self {
