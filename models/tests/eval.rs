@@ -253,6 +253,62 @@ fn without_the_template_the_same_question_is_asked_as_plain_text() {
     assert!(refusal.contains("chat template"), "{refusal}");
 }
 
+/// What a logit may be off, as `tests/golden/random/case.toml` has it for f32.
+const LOGITS: f64 = 5e-4;
+
+#[test]
+fn prompts_and_likelihoods_are_those_of_the_harness() {
+    let directory = scratch("eval-harness");
+    let expected = fs::read_to_string("tests/eval/harness/expected.json").unwrap();
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let folder = support::golden("huggingface");
+    let mut compared = 0;
+    for (set, framing) in ["medmcqa", "medqa", "pubmedqa"]
+        .iter()
+        .flat_map(|set| [(set, "plain"), (set, "chat")])
+    {
+        let questions = format!("tests/eval/harness/{set}.jsonl");
+        let log = directory.join(framing);
+        #[rustfmt::skip]
+        let mut arguments = vec![
+            "eval", "--device", "cpu", "--model", &folder, "--questions", &questions, "--log", log.to_str().unwrap(),
+        ];
+        if framing == "plain" {
+            arguments.push("--no-template");
+        }
+        outpost(&arguments).text();
+        let logged = fs::read_to_string(log.join(format!("samples_{set}.jsonl"))).unwrap();
+        for (line, expected) in logged.lines().zip(expected[set].as_array().unwrap()) {
+            let logged: Value = serde_json::from_str(line).unwrap();
+            let wanted = &expected[framing];
+            let rows = wanted["continuations"].as_array().unwrap();
+            let found = logged["filtered_resps"].as_array().unwrap();
+            assert_eq!(found.len(), rows.len());
+            let sum = |found: &Value| found[0].as_str().unwrap().parse::<f64>().unwrap();
+            // What the harness counts to each continuation of a turn: the newline before it.
+            let newline = match framing {
+                "chat" => rows[0][1].as_f64().unwrap() - sum(&found[0]),
+                _ => 0.0,
+            };
+            for (place, (found, row)) in found.iter().zip(rows).enumerate() {
+                let asked = &logged["arguments"][format!("gen_args_{place}")];
+                assert_eq!(
+                    (&asked["arg_0"], &asked["arg_1"]),
+                    (&wanted["prompt"], &row[0])
+                );
+                let off = (sum(found) + newline - row[1].as_f64().unwrap()).abs();
+                let tokens = row[0].as_str().unwrap().len() + 1;
+                assert!(
+                    off <= 2.0 * LOGITS * tokens as f64,
+                    "{set} {framing} {row}: {found}"
+                );
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 2 * (2 * 8 + 8 + 3));
+}
+
 #[test]
 fn a_question_that_cannot_be_asked_is_named() {
     let directory = scratch("eval-named");

@@ -11,6 +11,10 @@
 //!   nothing stands between `<start_of_turn>model\n` and it.
 //! - [`Framing::Plain`]: `<bos>`, the block, and a space before each continuation (the harness's `target_delimiter`).
 //!
+//! With its template the harness counts the newline at the end of the turn's mark to the continuation, as it does with white
+//! space at a context's end. That adds the same to all sums of a question, the newline's log-probability, which is nothing
+//! for a model that knows its template; here it is left out.
+//!
 //! Context and continuation are tokenised together, and what lies behind as many tokens as the context alone has is the
 //! continuation (`_encode_pair` in lm_eval/api/model.py). In a turn only the template's last words can be affected, and the
 //! control token before them ends every merge; so these are what is tokenised with the continuation.

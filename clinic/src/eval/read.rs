@@ -5,7 +5,7 @@
 //! | `question`, `options` {`A`..}, `answer_idx` (, `answer`, `meta_info`) | MedQA |
 //! | `sent1`, `ending0`..`ending3`, `label` | the same, as lm-evaluation-harness reads it (GBaker/MedQA-USMLE-4-options-hf) |
 //! | `question`, `opa`..`opd`, `cop` (, `subject_name`, `exp`) | MedMCQA |
-//! | `question`, `context`, `final_decision` (, `pubid`) | PubMedQA |
+//! | `question`, `context`, `final_decision` (, `pubid`); or `QUESTION`, `CONTEXTS` | PubMedQA |
 //! | `question`, `choices` [..], `answer` (, `id`, `subject`, `system`, `image`, `image_first`, `style`) | any other; also pictures with labels |
 //! | `transcript`, `expected` [{`kind`, `name`, ..}, ..] (, `id`) | facts in a transcript |
 //! | `prompt`, `expected` (, `task`, `fields`) | words that are known |
@@ -149,7 +149,7 @@ impl Line<'_> {
         } else {
             return Err(self.error("nothing says which set this is from", FORMS));
         };
-        let id = ["id", "pubid"]
+        let id = ["id", "pubid", "PUBID"]
             .iter()
             .find_map(|field| match self.doc.get(*field)? {
                 Value::String(id) => Some(id.clone()),
@@ -254,7 +254,7 @@ impl Line<'_> {
                 self.error(problem, "let it be yes, no or maybe")
             })?;
         let remedy = "give the abstract as text, as a list of texts, or as {\"contexts\": [..]}";
-        let context = self.doc.get("context");
+        let context = self.doc.get("CONTEXTS").or(self.doc.get("context"));
         let context = match context {
             Some(Value::Object(parts)) => parts.get("contexts"),
             context => context,
@@ -271,7 +271,9 @@ impl Line<'_> {
             }
             _ => return Err(self.error("`context` is missing", remedy)),
         };
-        let choices = self.choices(options.to_vec(), right, Style::Words)?;
+        let upper = self.doc.contains_key("QUESTION");
+        let question = self.text(if upper { "QUESTION" } else { "question" })?;
+        let choices = self.choices_of(&question, options.to_vec(), right, Style::Words)?;
         Ok(Choices {
             context: Some(context),
             ..choices
