@@ -1,6 +1,8 @@
 //! What a constraint promises: whatever is picked of what it allows parses and satisfies the schema.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/answers.rs"]
+mod answers;
 #[path = "support/schemas.rs"]
 mod schemas;
 
@@ -463,6 +465,39 @@ fn marks_that_are_not_text_are_never_allowed_but_to_end() {
                     !setting.tokenizer.is_control(id) || mask.allows(id) == expected,
                     "{id}"
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_mask_says_of_every_token_what_the_token_by_itself_says() {
+    let vocabulary = Rc::new(Vocabulary::of_tokens(answers::tokens().into_iter()).unwrap());
+    let named = answers::SCHEMAS
+        .iter()
+        .map(|(_, schema)| (*schema).to_owned());
+    for (seed, text) in (0..).zip(named.chain((0..30).map(schemas::schema))) {
+        let grammar = Rc::new(Grammar::new(&Rule::JsonSchema(text.clone())).unwrap());
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let stop = [answers::STOP];
+        let mut constraint = Constraint::new(vocabulary.clone(), grammar, &stop).unwrap();
+        for step in 0..40 {
+            if step % 8 == seed % 8 {
+                let mask = constraint.mask().unwrap().clone();
+                for id in 0..vocabulary.len() as u32 {
+                    let token = String::from_utf8_lossy(vocabulary.token(id));
+                    let alone = constraint.allows(id).unwrap();
+                    assert_eq!(
+                        mask.allows(id),
+                        alone,
+                        "seed {seed}, step {step}: {token:?} {text}"
+                    );
+                }
+            }
+            let id = answers::pick(&mut constraint, &vocabulary, &mut rng);
+            constraint.accept(id).unwrap();
+            if id == answers::STOP || constraint.must_stop() {
+                break;
             }
         }
     }

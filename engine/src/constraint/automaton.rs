@@ -1,10 +1,15 @@
 //! Regular expressions as automata over characters, without states from which no end can be reached.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::kinds::{self, Kinds, PLAIN};
 use super::limits::{MAX_PATTERN_PARTS, MAX_PATTERN_STATES, MAX_PATTERN_STEPS, within};
 use super::regex::{Range, Regex};
+use super::vocabulary::Bulk;
 use crate::error::Result;
+
+/// States in which an automaton may be after a row of characters, until nothing is said of longer rows.
+const MAX_BULK_STATES: usize = 64;
 
 /// A deterministic automaton; state 0 is the first.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +76,66 @@ impl Automaton {
             .next
             .get(place)
             .is_some_and(|((start, _), _)| *start <= high)
+    }
+
+    /// Kinds of characters of which any row may come in `state`, up to a length: the fewer kinds, the longer.
+    pub fn bulks(&self, state: u32, longest: u32) -> Vec<Bulk> {
+        let mut found: Vec<Bulk> = Vec::new();
+        let mut kinds = PLAIN;
+        let mut states = BTreeSet::from([state]);
+        for most in 0..longest {
+            let before = kinds;
+            for state in &states {
+                kinds &= self.whole_kinds(*state);
+            }
+            if kinds != before && most > 0 {
+                found.push(Bulk {
+                    kinds: before,
+                    most,
+                });
+            }
+            if kinds == 0 || states.len() > MAX_BULK_STATES {
+                return found;
+            }
+            let next = states
+                .iter()
+                .filter_map(|state| self.states.get(*state as usize));
+            let next = next.flat_map(|state| &state.next);
+            let next = next.filter(|(range, _)| kinds::of_range(*range) & kinds != 0);
+            let next = next.map(|(_, to)| *to).collect();
+            if next == states {
+                break;
+            }
+            states = next;
+        }
+        found.push(Bulk {
+            kinds,
+            most: longest,
+        });
+        found
+    }
+
+    /// The kinds of which every character may come in `state`.
+    fn whole_kinds(&self, state: u32) -> Kinds {
+        let Some(State { next, .. }) = self.states.get(state as usize) else {
+            return 0;
+        };
+        let covers = |&(low, high): &Range| {
+            let mut from = low;
+            let first = next.partition_point(|((_, end), _)| *end < low);
+            for ((start, end), _) in next.get(first..).unwrap_or_default() {
+                if *start > from {
+                    return false;
+                }
+                if *end >= high {
+                    return true;
+                }
+                from = *end + 1;
+            }
+            false
+        };
+        let whole = kinds::all().filter(|(_, ranges)| ranges.iter().all(covers));
+        whole.fold(0, |kinds, (kind, _)| kinds | kind)
     }
 
     /// The texts of both; `None` if there are none.
@@ -310,7 +375,7 @@ impl Parts {
 
     /// The parts that are reached without a character.
     fn closed(&mut self, starts: impl IntoIterator<Item = usize>) -> Result<Vec<usize>> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut waiting: Vec<usize> = starts.into_iter().collect();
         while let Some(index) = waiting.pop() {
             if seen.insert(index)

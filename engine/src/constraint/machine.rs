@@ -10,6 +10,7 @@ use super::limits::{KEPT_STATES, MAX_STACKS, MAX_STATES, MAX_STEPS, within};
 use super::number::Prefix;
 use super::position::{Moved, Partial, Place};
 use super::program::{Node, NodeId, Program};
+use super::vocabulary::Bulk;
 use crate::error::Result;
 
 /// Number of a state.
@@ -68,17 +69,6 @@ pub struct Machine {
     state_numbers: HashMap<State, StateId>,
     /// [states, 256]: the state after a byte
     moves: Vec<StateId>,
-}
-
-/// Room for characters in a free string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// Nothing in this state is one, or something else is there as well.
-    None,
-    /// So many characters may come, and nothing else is there.
-    Only(u32),
-    /// Any number of characters may come.
-    Any,
 }
 
 enum Work {
@@ -160,32 +150,40 @@ impl Machine {
             .is_none_or(|state| state.tops.is_empty())
     }
 
-    /// What a free string leaves room for in `state`.
-    pub fn room(&self, program: &Program, state: StateId) -> Room {
+    /// Tokens that may all come in `state` because they are made of certain kinds of characters: of the sets that are known
+    /// the one that is heaviest. `true` if no other token without escapes may come.
+    pub fn bulk(
+        &self,
+        program: &Program,
+        state: StateId,
+        longest: u32,
+        weight: impl Fn(&Bulk) -> usize,
+    ) -> (Bulk, bool) {
         let tops = self
             .states
             .get(state as usize)
             .map_or(&[][..], |state| &state.tops);
-        let mut most = None;
-        let mut others = false;
+        let mut heaviest = (Bulk::default(), 0);
+        let mut free = false;
         for top in tops {
-            match self.frames[*top as usize].0.position {
-                Position::Text { text, place } if place.partial == Partial::None => {
-                    match program.text(text).filter(|text| text.free && text.json) {
-                        Some(text) => match text.characters_left(place) {
-                            None => return Room::Any,
-                            Some(left) => most = most.max(Some(left)),
-                        },
-                        None => others = true,
-                    }
+            let Position::Text { text, place } = self.frames[*top as usize].0.position else {
+                continue;
+            };
+            let Some(text) = program
+                .text(text)
+                .filter(|_| place.partial == Partial::None)
+            else {
+                continue;
+            };
+            free = text.free;
+            for bulk in text.bulks(place, longest) {
+                let weight = weight(&bulk);
+                if weight > heaviest.1 {
+                    heaviest = (bulk, weight);
                 }
-                _ => others = true,
             }
         }
-        match most {
-            Some(left) if !others => Room::Only(left),
-            _ => Room::None,
-        }
+        (heaviest.0, free && tops.len() == 1)
     }
 
     /// The state after `byte`.
@@ -222,10 +220,8 @@ impl Machine {
                         }
                     }
                 }
-                Position::Close { brace } => {
-                    if byte == if brace { b'}' } else { b']' } {
-                        work.push(Work::Resume(below));
-                    }
+                Position::Close { brace } if byte == closing(brace) => {
+                    work.push(Work::Resume(below));
                 }
                 Position::Text { text, place } => {
                     let moved = program.text(text).and_then(|text| text.step(place, byte));
@@ -489,5 +485,12 @@ impl Machine {
         };
         self.moves.resize(self.states.len() * 256, unknown);
         number
+    }
+}
+
+fn closing(brace: bool) -> u8 {
+    match brace {
+        true => b'}',
+        false => b']',
     }
 }

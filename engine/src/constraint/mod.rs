@@ -7,6 +7,7 @@
 
 mod automaton;
 mod json;
+mod kinds;
 mod lark;
 mod limits;
 mod machine;
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::sampler::TokenMask;
-use machine::{DEAD, Machine, Room, StateId};
+use machine::{DEAD, Machine, StateId};
 use program::Program;
+use vocabulary::Bulk;
 
 /// Masks that are kept, of the places where the answer was last; of a vocabulary of 262,144 tokens 1 MiB.
 const KEPT_MASKS: usize = 32;
@@ -124,20 +126,16 @@ impl Constraint {
             ..
         } = self;
         let mut mask = TokenMask::none(vocabulary.len());
-        let left = match machine.room(&grammar.program, self.state) {
-            Room::None => None,
-            Room::Only(left) => Some(left as usize),
-            Room::Any => Some(usize::MAX),
-        };
-        let trie = match left {
-            None => &vocabulary.all,
-            Some(left) => {
-                vocabulary.allow_plain(left, &mut mask);
-                &vocabulary.special
-            }
+        let longest = vocabulary.longest_plain();
+        let weight = |bulk: &Bulk| vocabulary.count(bulk);
+        let (bulk, only) = machine.bulk(&grammar.program, self.state, longest, weight);
+        vocabulary.allow(&bulk, &mut mask);
+        let trie = match only {
+            true => &vocabulary.special,
+            false => &vocabulary.all,
         };
         let step = |state, byte| machine.step(&grammar.program, state, byte);
-        trie.allow(self.state, DEAD, step, &mut mask)?;
+        trie.allow(self.state, DEAD, &bulk, step, &mut mask)?;
         if machine.is_complete(self.state) {
             for id in &self.stop_ids {
                 mask.allow(*id);
@@ -154,11 +152,7 @@ impl Constraint {
         if self.stop_ids.contains(&id) && self.is_complete() {
             return Ok(());
         }
-        let token = self.vocabulary.token(id);
-        let mut state = if token.is_empty() { DEAD } else { self.state };
-        for byte in token {
-            state = self.machine.step(&self.grammar.program, state, *byte)?;
-        }
+        let state = self.after(id)?;
         if state == DEAD {
             return Err(Error::Request {
                 problem: format!("token {id} may not come here under the constraint on the answer"),
@@ -167,6 +161,24 @@ impl Constraint {
         }
         self.state = state;
         Ok(())
+    }
+
+    /// Whether `id` may come next, as the mask says of all.
+    ///
+    /// # Errors
+    /// As [`Self::mask`].
+    pub fn allows(&mut self, id: u32) -> Result<bool> {
+        let ends = self.stop_ids.contains(&id) && self.is_complete();
+        Ok(ends || self.after(id)? != DEAD)
+    }
+
+    fn after(&mut self, id: u32) -> Result<StateId> {
+        let token = self.vocabulary.token(id);
+        let mut state = if token.is_empty() { DEAD } else { self.state };
+        for byte in token {
+            state = self.machine.step(&self.grammar.program, state, *byte)?;
+        }
+        Ok(state)
     }
 
     /// Whether the answer satisfies the constraint if it ends here.

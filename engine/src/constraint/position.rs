@@ -3,7 +3,9 @@
 //! A JSON string has one spelling for each text: characters as they are in UTF-8, and escapes only where JSON asks for them.
 
 use super::automaton::Automaton;
+use super::kinds::PLAIN;
 use super::program::Text;
+use super::vocabulary::Bulk;
 
 /// What of a character has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +77,15 @@ impl Text {
     pub fn characters_left(&self, place: Place) -> Option<u32> {
         let (_, max) = self.length?;
         max.map(|max| max.saturating_sub(place.count))
+    }
+
+    /// Sets of tokens that may come as the next characters, each of other kinds and lengths.
+    pub fn bulks(&self, place: Place, longest: u32) -> Vec<Bulk> {
+        let most = self.characters_left(place).unwrap_or(longest).min(longest);
+        match self.free {
+            true => vec![Bulk { kinds: PLAIN, most }],
+            false => self.automaton.bulks(place.state, most),
+        }
     }
 
     /// The place after `byte`, if it may come.
@@ -164,7 +175,7 @@ impl Text {
             };
         }
         let bits = 6 * u32::from(left);
-        let (low, high) = (value << bits, (value + 1 << bits) - 1);
+        let (low, high) = (value << bits, ((value + 1) << bits) - 1);
         let low = low.max(least);
         let partial = Partial::Utf8 { value, left, least };
         (low <= high && self.allows(place, low, high))

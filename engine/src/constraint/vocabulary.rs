@@ -1,8 +1,11 @@
 //! The bytes of every token, as a tree: tokens that begin alike are looked at together.
 //!
-//! Most tokens hold nothing but characters that need no escape in a JSON string. Within a string without a pattern these are
-//! known at once, by their length; only the others are looked at.
+//! Within a string most tokens are known at once, by their length and the kinds of their characters ([`Bulk`]); only the
+//! others are looked at.
 
+use std::collections::BTreeMap;
+
+use super::kinds::{self, Kinds, PLAIN, SPECIAL};
 use crate::error::{Error, Result};
 use crate::sampler::TokenMask;
 use crate::tokenizer::Tokenizer;
@@ -20,12 +23,30 @@ pub struct Vocabulary {
     /// Those that hold more than characters which need no escape.
     pub(super) special: Trie,
     /// The others.
-    pub(super) plain: TokenMask,
-    /// The others by their number of characters.
-    plain_by_length: Vec<Vec<u32>>,
+    plain: TokenMask,
+    /// The others, those together whose characters are of the same kinds.
+    groups: Vec<Group>,
+    longest_plain: u32,
     /// Bytes of every token. [vocab]
     ends: Vec<u32>,
     bytes: Vec<u8>,
+}
+
+/// Plain tokens of some kinds.
+#[derive(Debug)]
+struct Group {
+    kinds: Kinds,
+    /// Characters and ids, the shortest first.
+    tokens: Vec<(u32, u32)>,
+}
+
+/// All tokens of at most `most` characters that are of these kinds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bulk {
+    /// Kinds of characters.
+    pub kinds: Kinds,
+    /// Characters.
+    pub most: u32,
 }
 
 impl Vocabulary {
@@ -55,7 +76,8 @@ impl Vocabulary {
             all: Trie::default(),
             special: Trie::default(),
             plain: TokenMask::none(ends.len()),
-            plain_by_length: Vec::new(),
+            groups: Vec::new(),
+            longest_plain: 0,
             ends,
             bytes,
         };
@@ -63,17 +85,25 @@ impl Vocabulary {
         sorted.retain(|id| !vocabulary.token(*id).is_empty());
         sorted.sort_by_key(|id| vocabulary.token(*id));
         let mut special = Vec::new();
+        let mut groups: BTreeMap<Kinds, Vec<(u32, u32)>> = BTreeMap::new();
         for id in &sorted {
-            match plain_characters(vocabulary.token(*id)) {
-                Some(count) => {
-                    let lengths = vocabulary.plain_by_length.len().max(count + 1);
-                    vocabulary.plain_by_length.resize(lengths, Vec::new());
-                    vocabulary.plain_by_length[count].push(*id);
-                    vocabulary.plain.allow(*id);
-                }
-                None => special.push(*id),
+            let (kinds, count) = kinds::of(vocabulary.token(*id));
+            if kinds & SPECIAL != 0 {
+                special.push(*id);
+                continue;
             }
+            let count = count as u32;
+            groups.entry(kinds).or_default().push((count, *id));
+            vocabulary.longest_plain = vocabulary.longest_plain.max(count);
+            vocabulary.plain.allow(*id);
         }
+        vocabulary.groups = groups
+            .into_iter()
+            .map(|(kinds, mut tokens)| {
+                tokens.sort_unstable();
+                Group { kinds, tokens }
+            })
+            .collect();
         vocabulary.all = Trie::new(&vocabulary, &sorted);
         vocabulary.special = Trie::new(&vocabulary, &special);
         match (0x20..=0xF4).find(|byte| !vocabulary.all.has_byte(*byte)) {
@@ -107,26 +137,36 @@ impl Vocabulary {
     }
 
     /// The most characters that a plain token has.
-    pub(super) fn longest_plain(&self) -> usize {
-        self.plain_by_length.len().saturating_sub(1)
+    pub(super) fn longest_plain(&self) -> u32 {
+        self.longest_plain
     }
 
-    /// Allows the plain tokens of at most `most` characters.
-    pub(super) fn allow_plain(&self, most: usize, mask: &mut TokenMask) {
-        if most >= self.longest_plain() {
+    /// How many tokens are in `bulk`.
+    pub(super) fn count(&self, bulk: &Bulk) -> usize {
+        self.bulk(bulk).map(<[_]>::len).sum()
+    }
+
+    /// Allows the tokens in `bulk`.
+    pub(super) fn allow(&self, bulk: &Bulk, mask: &mut TokenMask) {
+        if bulk.kinds == PLAIN && bulk.most >= self.longest_plain {
             return mask.allow_all(&self.plain);
         }
-        for id in self.plain_by_length.iter().take(most + 1).flatten() {
+        for (_, id) in self.bulk(bulk).flatten() {
             mask.allow(*id);
         }
     }
-}
 
-/// How many characters `token` has, if none of them needs an escape in a JSON string.
-fn plain_characters(token: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(token).ok()?;
-    let special = |letter: char| letter < ' ' || matches!(letter, '"' | '\\');
-    (!text.contains(special)).then(|| text.chars().count())
+    fn bulk(&self, bulk: &Bulk) -> impl Iterator<Item = &[(u32, u32)]> {
+        let Bulk { kinds, most } = *bulk;
+        let groups = self
+            .groups
+            .iter()
+            .filter(move |group| group.kinds & !kinds == 0);
+        groups.map(move |Group { tokens, .. }| {
+            let end = tokens.partition_point(|(count, _)| *count <= most);
+            tokens.get(..end).unwrap_or_default()
+        })
+    }
 }
 
 /// Tokens by their bytes, each node followed by all that begin as it does.
@@ -145,6 +185,10 @@ struct TrieNode {
     end: u32,
     /// The token that ends here.
     token: u32,
+    /// Those of all tokens that begin so.
+    kinds: Kinds,
+    /// Most characters of them.
+    longest: u8,
     byte: u8,
     /// Bytes before it.
     depth: u8,
@@ -172,12 +216,18 @@ impl Trie {
                 trie.nodes.push(TrieNode {
                     end: 0,
                     token: NO_TOKEN,
+                    kinds: 0,
+                    longest: 0,
                     byte: *byte,
                     depth: depth as u8,
                 });
             }
             if let Some(node) = trie.nodes.last_mut() {
+                let (kinds, count) = kinds::of(token);
                 node.token = id;
+                node.kinds = kinds;
+                // At most as many as bytes.
+                node.longest = count as u8;
             }
             trie.depth = trie.depth.max(token.len());
             before = token;
@@ -191,8 +241,15 @@ impl Trie {
 
     fn close(&mut self, open: &mut Vec<usize>) {
         let end = self.nodes.len() as u32;
-        if let Some(node) = open.pop().and_then(|index| self.nodes.get_mut(index)) {
-            node.end = end;
+        let Some(node) = open.pop().and_then(|index| self.nodes.get_mut(index)) else {
+            return;
+        };
+        node.end = end;
+        let TrieNode { kinds, longest, .. } = *node;
+        let parent = open.last().and_then(|index| self.nodes.get_mut(*index));
+        if let Some(parent) = parent {
+            parent.kinds |= kinds;
+            parent.longest = parent.longest.max(longest);
         }
     }
 
@@ -207,18 +264,23 @@ impl Trie {
         false
     }
 
-    /// Allows the tokens that can be read from the state `start` on. `step` gives the state after a byte; `dead` is the one
-    /// from which nothing goes on.
+    /// Allows the tokens that can be read from the state `start` on, but for those in `bulk`, which are allowed already.
+    /// `step` gives the state after a byte; `dead` is the one from which nothing goes on.
     pub(super) fn allow(
         &self,
         start: u32,
         dead: u32,
+        bulk: &Bulk,
         mut step: impl FnMut(u32, u8) -> Result<u32>,
         mask: &mut TokenMask,
     ) -> Result<()> {
         let mut states = vec![start; self.depth + 1];
         let mut index = 0;
         while let Some(node) = self.nodes.get(index) {
+            if node.kinds & !bulk.kinds == 0 && u32::from(node.longest) <= bulk.most {
+                index = node.end as usize;
+                continue;
+            }
             let depth = node.depth as usize;
             let next = step(states[depth], node.byte)?;
             if next == dead {
