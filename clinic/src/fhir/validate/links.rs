@@ -82,8 +82,8 @@ impl<'a> Scope<'a> {
 /// A Bundle's entries by address.
 #[derive(Debug, Default)]
 pub struct Index<'a> {
-    /// `fullUrl` to the type of the resource.
-    by_url: HashMap<&'a str, &'a str>,
+    /// `fullUrl` to the type of the resource, where it says one.
+    by_url: HashMap<&'a str, Option<&'a str>>,
     /// `Type/id`.
     by_id: HashSet<(&'a str, &'a str)>,
 }
@@ -100,18 +100,14 @@ impl<'a> Index<'a> {
         {
             let resource = entry.get("resource");
             let text = |name| resource.and_then(|of| of.get(name)).and_then(Value::as_str);
-            let Some(name) = text("resourceType") else {
-                continue;
-            };
+            let name = text("resourceType");
             if let Some(url) = entry.get("fullUrl").and_then(Value::as_str) {
                 index.by_url.insert(url, name);
-                if let Some((_, kind, id)) = rest_address(url) {
-                    index.by_id.insert((kind, id));
-                }
+                index
+                    .by_id
+                    .extend(rest_address(url).map(|(_, kind, id)| (kind, id)));
             }
-            if let Some(id) = text("id") {
-                index.by_id.insert((name, id));
-            }
+            index.by_id.extend(name.zip(text("id")));
         }
         index
     }
@@ -201,7 +197,7 @@ impl Walk {
         };
         let found = index.by_url.get(reference).copied().or_else(|| {
             let (base, kind, id) = address?;
-            (base.is_empty() && index.by_id.contains(&(kind, id))).then_some(kind)
+            (base.is_empty() && index.by_id.contains(&(kind, id))).then_some(Some(kind))
         });
         let bound_to_bundle =
             reference.starts_with("urn:uuid:") || reference.starts_with("urn:oid:");
@@ -214,6 +210,6 @@ impl Walk {
             });
             return None;
         }
-        found.or(address.map(|(_, kind, _)| kind))
+        found.unwrap_or(address.map(|(_, kind, _)| kind))
     }
 }

@@ -146,7 +146,7 @@ fn values(walk: &mut Walk, observation: &Object, vital: &'static Vital) {
 fn quantity(walk: &mut Walk, object: &Object, measure: &Measure) {
     let other = object
         .keys()
-        .find(|name| name.starts_with("value") && *name != "valueQuantity");
+        .find(|name| *name != "valueQuantity" && is_value(name));
     if let Some(other) = other {
         let message = format!("{} is a Quantity, not {other}", measure.code);
         walk.at(".value", |walk| walk.issue(rule::VITAL_SIGN, message));
@@ -183,6 +183,12 @@ fn has_value_or_reason(object: &Object) -> bool {
     object
         .keys()
         .any(|name| name.trim_start_matches('_').starts_with("value") || name == "dataAbsentReason")
+}
+
+/// Whether it is `value` with a type.
+fn is_value(name: &str) -> bool {
+    name.strip_prefix("value")
+        .is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
 fn has_code(concept: &Value, code: &str) -> bool {
