@@ -71,8 +71,9 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "FILE")]
     pub transcript: PathBuf,
 
-    /// ICD-10-CM, as `terminology build` wrote it; without it conditions have no codes
-    #[arg(long, value_name = "FILE", env = "OUTPOST_ICD10CM")]
+    /// ICD-10-CM, as `terminology build` wrote it. Unless given: the one that `cargo xtask build` made, or `icd10cm.bin`
+    /// beside this command. Without any, conditions have no codes
+    #[arg(long, value_name = "FILE")]
     pub icd10cm: Option<PathBuf>,
 
     /// RxNorm: RXNCONSO.RRF, or what `terminology build` made of it; without it medications have no codes

@@ -143,8 +143,8 @@ fn transcript(path: &Path) -> Result<String> {
 
 fn terminology(args: &ExtractArgs) -> Result<Terminology> {
     let mut terminology = Terminology::default();
-    if let Some(path) = &args.icd10cm {
-        terminology.conditions.push(index(path)?);
+    if let Some(path) = args.icd10cm.clone().or_else(built_icd10cm) {
+        terminology.conditions.push(index(&path)?);
     }
     if let Some(path) = &args.rxnorm {
         terminology.medications.push(match is_text(path) {
@@ -162,6 +162,17 @@ fn terminology(args: &ExtractArgs) -> Result<Terminology> {
         terminology.medications.push(own_list(path)?);
     }
     Ok(terminology)
+}
+
+/// The index that was built beside this command, or with the page.
+fn built_icd10cm() -> Option<PathBuf> {
+    let command = std::env::current_exe().ok()?;
+    let folder = command.parent()?;
+    let places = ["icd10cm.bin", "../dist/terminology/icd10cm.bin"];
+    places
+        .map(|place| folder.join(place))
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 fn is_text(path: &Path) -> bool {
