@@ -14,14 +14,12 @@ mod spoken;
 pub mod table;
 pub mod words;
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::record::{Record, Span, Vital};
 use measure::Decimal;
-use table::{Population, Rule, Source, What};
+use table::{Group, Limit, Population, Rule, Source};
 use words::Text;
 
 pub use document::document;
@@ -142,8 +140,8 @@ pub struct Sign {
     pub urgency: Urgency,
     /// What a health worker reads.
     pub shown: String,
-    /// What it was found in.
-    pub evidence: Evidence,
+    /// What it was found in: one of each group of the rule that was found, at least one.
+    pub evidence: Vec<Evidence>,
     /// The document that the rule comes from.
     pub source: Source,
 }
@@ -222,12 +220,15 @@ impl Rules {
     /// # Ok::<(), outpost_clinic::Error>(())
     /// ```
     pub fn assess(&self, patient: &Patient, record: &Record, transcript: &str) -> Assessment {
-        let text = Text::new(transcript);
-        let spoken = spoken::vitals(transcript);
-        let maternal = matches!(
-            patient.pregnancy,
-            Some(Pregnancy::Pregnant | Pregnancy::Postpartum)
-        );
+        let case = Case {
+            vitals: &record.vitals,
+            spoken: spoken::vitals(transcript),
+            text: Text::new(transcript),
+            maternal: matches!(
+                patient.pregnancy,
+                Some(Pregnancy::Pregnant | Pregnancy::Postpartum)
+            ),
+        };
         let mut assessment = Assessment::default();
         for rule in &self.rules {
             let skip = |why| NotApplied {
@@ -242,32 +243,25 @@ impl Rules {
                     continue;
                 }
             }
-            let evidence = match &rule.what {
-                What::Named { phrases } => text.find(phrases, maternal).map(Evidence::Words),
-                What::Vital { .. } => {
-                    let mut found = None;
-                    for (index, vital) in record.vitals.iter().enumerate() {
-                        match beyond(&rule.what, vital) {
-                            Beyond::Yes => found = found.or(Some(Evidence::Vital(index))),
-                            Beyond::No => {}
-                            Beyond::Unreadable => {
-                                assessment.not_applied.push(skip(Why::Unreadable(index)));
-                            }
-                        }
-                    }
-                    let is_beyond =
-                        |vital: &&Vital| matches!(beyond(&rule.what, vital), Beyond::Yes);
-                    let said = || spoken.iter().find(is_beyond);
-                    found.or_else(|| said().map(|vital| Evidence::Words(vital.evidence)))
-                }
-            };
-            assessment.found.extend(evidence.map(|evidence| Sign {
-                rule: rule.id.clone(),
-                urgency: rule.urgency,
-                shown: rule.shown.clone(),
-                evidence,
-                source: rule.source.clone(),
-            }));
+            let evidence: Vec<Evidence> = rule
+                .groups
+                .iter()
+                .filter_map(|group| case.find(group))
+                .collect();
+            if evidence.len() >= rule.least {
+                assessment.found.push(Sign {
+                    rule: rule.id.clone(),
+                    urgency: rule.urgency,
+                    shown: rule.shown.clone(),
+                    evidence,
+                    source: rule.source.clone(),
+                });
+            }
+            let unreadable = case
+                .unreadable(rule)
+                .into_iter()
+                .map(|index| skip(Why::Unreadable(index)));
+            assessment.not_applied.extend(unreadable);
         }
         assessment
             .found
@@ -324,32 +318,58 @@ fn by_age(rule: &Rule, patient: &Patient) -> Concerns {
     }
 }
 
-/// Whether a measurement is beyond a rule's threshold.
-enum Beyond {
-    Yes,
-    No,
-    Unreadable,
+/// What is known in one case.
+struct Case<'a> {
+    vitals: &'a [Vital],
+    spoken: Vec<Vital>,
+    text: Text,
+    maternal: bool,
 }
 
-fn beyond(what: &What, vital: &Vital) -> Beyond {
-    let What::Vital {
-        sign,
-        operator,
-        threshold,
-        unit,
-        ..
-    } = what
-    else {
-        return Beyond::No;
-    };
-    if vital.sign != *sign {
-        return Beyond::No;
+impl Case<'_> {
+    /// What a group was found in: the record before the transcript.
+    fn find(&self, group: &Group) -> Option<Evidence> {
+        let beyond = |vital: &Vital| {
+            group
+                .limits
+                .iter()
+                .any(|limit| is_beyond(limit, vital) == Some(true))
+        };
+        let measured = self.vitals.iter().position(beyond).map(Evidence::Vital);
+        let said = || {
+            self.spoken
+                .iter()
+                .find(|vital| beyond(vital))
+                .map(|vital| vital.evidence)
+        };
+        let named = || self.text.find(&group.phrases, self.maternal);
+        measured.or_else(|| said().or_else(named).map(Evidence::Words))
     }
-    let ordering: Option<Ordering> = Decimal::of(vital.value)
-        .and_then(|value| measure::compare(*sign, (value, &vital.unit), (*threshold, unit)));
-    match ordering {
-        Some(ordering) if operator.holds(ordering) => Beyond::Yes,
-        Some(_) => Beyond::No,
-        None => Beyond::Unreadable,
+
+    /// The measurements that a rule asks for and that cannot be compared.
+    fn unreadable(&self, rule: &Rule) -> Vec<usize> {
+        let limits = || rule.groups.iter().flat_map(|group| &group.limits);
+        let unreadable = |vital: &Vital| {
+            limits().any(|limit| limit.sign == vital.sign && is_beyond(limit, vital).is_none())
+        };
+        let indexed = self.vitals.iter().enumerate();
+        indexed
+            .filter(|(_, vital)| unreadable(vital))
+            .map(|(index, _)| index)
+            .collect()
     }
+}
+
+/// Whether a measurement is beyond a limit; `None` if it is of something else or cannot be compared.
+fn is_beyond(limit: &Limit, vital: &Vital) -> Option<bool> {
+    if vital.sign != limit.sign {
+        return None;
+    }
+    let value = Decimal::of(vital.value)?;
+    let ordering = measure::compare(
+        limit.sign,
+        (value, &vital.unit),
+        (limit.threshold, &limit.unit),
+    )?;
+    Some(limit.operator.holds(ordering))
 }

@@ -2,65 +2,40 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod danger_case;
+
+use danger_case::{beside, beyond, someone, with_vital};
 use outpost_clinic::danger::measure::Decimal;
-use outpost_clinic::danger::table::{Operator, Population, Rule, What};
+use outpost_clinic::danger::table::{Limit, Operator, Population, Rule};
 use outpost_clinic::danger::{
     Age, Assessment, Evidence, Patient, Pregnancy, Rules, Sex, Urgency, Why, document,
 };
-use outpost_clinic::record::{Record, Span, Vital, VitalSign};
+use outpost_clinic::record::{Record, VitalSign};
 
 fn rules() -> Rules {
     Rules::shipped().unwrap()
-}
-
-/// Someone whom a rule is for, as young as it allows.
-fn someone(rule: &Rule) -> Patient {
-    let pregnancy = match rule.population {
-        Population::Pregnancy | Population::Maternal => Pregnancy::Pregnant,
-        Population::Postpartum => Pregnancy::Postpartum,
-        Population::Adult
-        | Population::AdultNotPregnant
-        | Population::Child
-        | Population::Infant => Pregnancy::No,
-    };
-    Patient {
-        age: Some(rule.from.unwrap_or(Age::Years(25))),
-        sex: Some(Sex::Female),
-        pregnancy: Some(pregnancy),
-    }
-}
-
-fn with_vital(sign: VitalSign, value: f64, unit: &str) -> Record {
-    Record {
-        vitals: vec![Vital {
-            sign,
-            value,
-            unit: unit.to_owned(),
-            evidence: Span { start: 0, end: 0 },
-        }],
-        ..Record::default()
-    }
 }
 
 fn has(assessment: &Assessment, rule: &Rule) -> bool {
     assessment.found.iter().any(|sign| sign.rule == rule.id)
 }
 
-fn vitals(rules: &Rules) -> Vec<(&Rule, VitalSign, Operator, Decimal, u32, &str)> {
-    rules
-        .rows()
-        .iter()
-        .filter_map(|rule| match &rule.what {
-            What::Vital {
-                sign,
-                operator,
-                threshold,
-                places,
-                unit,
-            } => Some((rule, *sign, *operator, *threshold, *places, unit.as_str())),
-            What::Named { .. } => None,
-        })
-        .collect()
+/// Every limit of the table, with its rule and the number of its group.
+fn limits(rules: &Rules) -> Vec<(&Rule, usize, &Limit)> {
+    let of = |rule| move |(index, limit)| (rule, index, limit);
+    let mut limits = Vec::new();
+    for rule in rules.rows() {
+        for (index, group) in rule.groups.iter().enumerate() {
+            limits.extend(
+                group
+                    .limits
+                    .iter()
+                    .map(|limit| (index, limit))
+                    .map(of(rule)),
+            );
+        }
+    }
+    limits
 }
 
 /// Whether a rule should hold just below, at and just above its threshold.
@@ -76,24 +51,30 @@ fn expected(operator: Operator) -> [bool; 3] {
 #[test]
 fn every_threshold_holds_at_just_below_and_just_above_as_its_row_says() {
     let rules = rules();
-    let all = vitals(&rules);
-    assert!(all.len() >= 40, "{}", all.len());
-    for (rule, sign, operator, threshold, places, unit) in all {
+    let all = limits(&rules);
+    assert!(all.len() >= 50, "{}", all.len());
+    for (rule, index, limit) in all {
         // By one in the last place that an instrument shows, and by the least that can be written.
-        let shown = if sign == VitalSign::BodyTemperature {
-            places.max(1)
-        } else {
-            places
+        let shown = match limit.sign {
+            VitalSign::BodyTemperature => limit.places.max(1),
+            _ => limit.places,
         };
         for places in [shown, 6] {
+            let threshold = limit.threshold;
             let values = [
                 threshold.step(places, false),
                 threshold,
                 threshold.step(places, true),
             ];
-            for (value, expected) in values.into_iter().zip(expected(operator)) {
-                let record = with_vital(sign, value.to_f64(), unit);
-                let assessment = rules.assess(&someone(rule), &record, "");
+            for (value, expected) in values.into_iter().zip(expected(limit.operator)) {
+                let (mut record, text) = beside(rule, index);
+                record.vitals.insert(
+                    0,
+                    with_vital(limit.sign, value.to_f64(), &limit.unit)
+                        .vitals
+                        .remove(0),
+                );
+                let assessment = rules.assess(&someone(rule), &record, &text);
                 assert_eq!(
                     has(&assessment, rule),
                     expected,
@@ -108,7 +89,7 @@ fn every_threshold_holds_at_just_below_and_just_above_as_its_row_says() {
                         .iter()
                         .find(|found| found.rule == rule.id)
                         .unwrap();
-                    assert_eq!(found.evidence, Evidence::Vital(0));
+                    assert!(found.evidence.contains(&Evidence::Vital(0)), "{}", rule.id);
                 }
             }
         }
@@ -119,25 +100,46 @@ fn every_threshold_holds_at_just_below_and_just_above_as_its_row_says() {
 fn a_temperature_in_the_other_unit_meets_the_same_threshold() {
     let rules = rules();
     let mut seen = 0;
-    for (rule, sign, operator, threshold, _, unit) in vitals(&rules) {
-        if sign != VitalSign::BodyTemperature {
+    for (rule, index, limit) in limits(&rules) {
+        if limit.sign != VitalSign::BodyTemperature {
             continue;
         }
         seen += 1;
-        let degrees = threshold.to_f64();
-        let (other, unit) = match unit {
+        let degrees = limit.threshold.to_f64();
+        let (other, unit) = match limit.unit.as_str() {
             "Cel" => (degrees * 9.0 / 5.0 + 32.0, "[degF]"),
             _ => ((degrees - 32.0) * 5.0 / 9.0, "Cel"),
         };
         let other = Decimal::read(&format!("{other:.1}")).unwrap();
         let values = [other.step(1, false), other, other.step(1, true)];
-        for (value, expected) in values.into_iter().zip(expected(operator)) {
-            let record = with_vital(sign, value.to_f64(), unit);
-            let found = has(&rules.assess(&someone(rule), &record, ""), rule);
+        for (value, expected) in values.into_iter().zip(expected(limit.operator)) {
+            let (mut record, text) = beside(rule, index);
+            record
+                .vitals
+                .extend(with_vital(limit.sign, value.to_f64(), unit).vitals);
+            let found = has(&rules.assess(&someone(rule), &record, &text), rule);
             assert_eq!(found, expected, "{} at {} {unit}", rule.id, value.to_f64());
         }
     }
     assert!(seen >= 8);
+}
+
+#[test]
+fn a_rule_that_counts_does_not_hold_with_one_less() {
+    let rules = rules();
+    let mut seen = 0;
+    for rule in rules.rows().iter().filter(|rule| rule.least > 1) {
+        seen += 1;
+        for index in 0..rule.groups.len() {
+            let (record, text) = beside(rule, index);
+            assert!(
+                !has(&rules.assess(&someone(rule), &record, &text), rule),
+                "{} in `{text}`",
+                rule.id
+            );
+        }
+    }
+    assert!(seen >= 5);
 }
 
 #[test]
@@ -152,23 +154,19 @@ fn every_rule_by_age_begins_and_ends_on_the_day_that_its_row_says() {
                 age: Some(Age::Days(day)),
                 ..someone(rule)
             };
-            Some(match &rule.what {
-                What::Vital {
-                    sign,
-                    operator,
-                    threshold,
-                    unit,
-                    ..
-                } => {
-                    let up = matches!(operator, Operator::Above | Operator::AtOrAbove);
-                    let record = with_vital(*sign, threshold.step(0, up).to_f64(), unit);
-                    has(&rules.assess(&patient, &record, ""), rule)
+            let (mut record, mut text) = beside(rule, 0);
+            let group = &rule.groups[0];
+            match (group.limits.first(), group.phrases.first()) {
+                (Some(limit), _) => record
+                    .vitals
+                    .extend(with_vital(limit.sign, beyond(limit), &limit.unit).vitals),
+                (None, Some(phrase)) => {
+                    let not = if phrase.is_inverted() { "not " } else { "" };
+                    text.push_str(&format!("Today: {not}{}.", phrase.sample()));
                 }
-                What::Named { .. } => has(
-                    &rules.assess(&patient, &Record::default(), &said(rule)),
-                    rule,
-                ),
-            })
+                (None, None) => unreachable!(),
+            }
+            Some(has(&rules.assess(&patient, &record, &text), rule))
         };
         if let Some(from) = rule.from {
             assert_eq!(concerns(from.first_day()), Some(true), "{}", rule.id);
@@ -181,16 +179,6 @@ fn every_rule_by_age_begins_and_ends_on_the_day_that_its_row_says() {
             assert_eq!(concerns(to.first_day()), Some(false), "{}", rule.id);
         }
     }
-}
-
-/// A sentence with the first phrase of a rule.
-fn said(rule: &Rule) -> String {
-    let What::Named { phrases } = &rule.what else {
-        return String::new();
-    };
-    let phrase = phrases.first().unwrap();
-    let not = if phrase.is_inverted() { "not " } else { "" };
-    format!("Today: {not}{}.", phrase.sample())
 }
 
 #[test]
@@ -320,7 +308,7 @@ fn a_measurement_that_the_record_lacks_is_found_in_the_words() {
     let said = "Cough since Monday. Sats are 84 percent.";
     let assessment = rules.assess(&child, &Record::default(), said);
     assert_eq!(assessment.floor, Urgency::Emergency);
-    let Evidence::Words(span) = assessment.found[0].evidence else {
+    let [Evidence::Words(span)] = assessment.found[0].evidence[..] else {
         unreachable!()
     };
     assert_eq!(span.of(said), Some("Sats are 84 percent"));
@@ -354,7 +342,7 @@ fn the_second_measurement_counts_as_the_first() {
     };
     let assessment = rules().assess(&child, &record, "");
     assert_eq!(assessment.floor, Urgency::Emergency);
-    assert_eq!(assessment.found[0].evidence, Evidence::Vital(1));
+    assert_eq!(assessment.found[0].evidence, [Evidence::Vital(1)]);
 }
 
 #[test]
@@ -420,13 +408,13 @@ fn every_row_names_its_source_and_fits_its_population() {
 fn gaps(sign: VitalSign, high: bool) -> Vec<u16> {
     let rules = rules();
     let covers = |day: u16| {
-        vitals(&rules).into_iter().any(|(rule, of, operator, ..)| {
-            let side = matches!(operator, Operator::Above | Operator::AtOrAbove) == high;
+        limits(&rules).into_iter().any(|(rule, _, limit)| {
+            let side = matches!(limit.operator, Operator::Above | Operator::AtOrAbove) == high;
             let from = rule
                 .from
                 .is_some_and(|from| from.first_day() <= u64::from(day));
             let to = rule.to.is_none_or(|to| u64::from(day) < to.first_day());
-            of == sign && side && from && to
+            rule.least == 1 && limit.sign == sign && side && from && to
         })
     };
     (0..Age::Years(20).first_day() as u16)
@@ -443,7 +431,7 @@ fn fast_breathing_and_low_oxygen_leave_no_age_out() {
 #[test]
 fn each_source_s_bands_of_age_touch() {
     let rules = rules();
-    let all = vitals(&rules);
+    let all = rules.rows();
     for (first, second) in [
         ("psbi-fast-breathing-first-week", "psbi-fast-breathing"),
         ("psbi-fast-breathing", "imci-fast-breathing-2-to-11-months"),
@@ -462,10 +450,8 @@ fn each_source_s_bands_of_age_touch() {
         ),
     ] {
         let band = |id: &str| {
-            all.iter()
-                .find(|(rule, ..)| rule.id == id)
-                .map(|(rule, ..)| (rule.from, rule.to))
-                .unwrap()
+            let rule = all.iter().find(|rule| rule.id == id).unwrap();
+            (rule.from, rule.to)
         };
         let day = |age: Option<Age>| age.map(Age::first_day);
         assert_eq!(day(band(first).1), day(band(second).0), "{first}, {second}");

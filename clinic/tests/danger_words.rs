@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use outpost_clinic::danger::table::{Population, Rule, What};
+mod danger_case;
+
+use danger_case::{beside, someone};
 use outpost_clinic::danger::{Age, Evidence, Patient, Pregnancy, Rules, Sex, Urgency};
 use outpost_clinic::record::Record;
 use proptest::prelude::*;
@@ -11,38 +13,28 @@ fn rules() -> Rules {
     Rules::shipped().unwrap()
 }
 
-/// Someone whom a rule is for, as young as it allows.
-fn someone(rule: &Rule) -> Patient {
-    let pregnancy = match rule.population {
-        Population::Pregnancy | Population::Maternal => Pregnancy::Pregnant,
-        Population::Postpartum => Pregnancy::Postpartum,
-        Population::Adult
-        | Population::AdultNotPregnant
-        | Population::Child
-        | Population::Infant => Pregnancy::No,
-    };
-    Patient {
-        age: Some(rule.from.unwrap_or(Age::Years(25))),
-        sex: Some(Sex::Female),
-        pregnancy: Some(pregnancy),
-    }
-}
-
 #[test]
 fn every_named_sign_is_found_where_it_is_said_and_not_where_it_is_denied_or_of_a_relative() {
     let rules = rules();
     let mut signs = 0;
     for rule in rules.rows() {
-        let What::Named { phrases } = &rule.what else {
+        let indexed = rule.groups.iter().enumerate();
+        let phrases: Vec<_> = indexed
+            .flat_map(|(index, group)| group.phrases.iter().map(move |phrase| (index, phrase)))
+            .collect();
+        if phrases.is_empty() {
             continue;
-        };
+        }
         signs += 1;
         let mut denials = 0;
-        for phrase in phrases {
+        for (index, phrase) in phrases {
             let sample = phrase.sample();
             let not = if phrase.is_inverted() { "not " } else { "" };
+            // A rule that counts several signs has all but this one.
+            let (record, before) = beside(rule, index);
             let find = |text: &str| {
-                let assessment = rules.assess(&someone(rule), &Record::default(), text);
+                let assessment =
+                    rules.assess(&someone(rule), &record, &format!("{text}\n{before}"));
                 assessment
                     .found
                     .into_iter()
@@ -51,13 +43,14 @@ fn every_named_sign_is_found_where_it_is_said_and_not_where_it_is_denied_or_of_a
             let present = format!("Cough for two days. Today: {not}{sample}.");
             let found =
                 find(&present).unwrap_or_else(|| panic!("{} is not found in {present}", rule.id));
-            let Evidence::Words(span) = found.evidence else {
-                panic!("{}", rule.id)
-            };
-            assert!(
-                sample.contains(span.of(&present).unwrap())
-                    || span.of(&present).unwrap().contains(&sample)
-            );
+            let words = found.evidence.iter().filter_map(|evidence| match evidence {
+                Evidence::Words(span) => span.of(&present),
+                Evidence::Vital(_) => None,
+            });
+            let shown = words
+                .into_iter()
+                .any(|words| sample.contains(words) || words.contains(&sample));
+            assert!(shown, "{} in {present}", rule.id);
             for other in [
                 format!("Her brother had {not}{sample}."),
                 format!("Family history: no. There is a family history of {sample}."),
@@ -259,8 +252,10 @@ proptest! {
         let assessment = rules().assess(&child, &Record::default(), &text);
         prop_assert_eq!(assessment.floor, Urgency::Emergency);
         for sign in assessment.found {
-            if let Evidence::Words(span) = sign.evidence {
-                prop_assert!(span.of(&text).is_some_and(|words| !words.is_empty()));
+            for evidence in sign.evidence {
+                if let Evidence::Words(span) = evidence {
+                    prop_assert!(span.of(&text).is_some_and(|words| !words.is_empty()));
+                }
             }
         }
     }

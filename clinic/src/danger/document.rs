@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Rules;
-use super::table::{Population, Rule, What};
+use super::table::{Population, Rule};
 use crate::danger::{Age, Urgency};
 
 /// What stands before the rules.
@@ -83,7 +83,7 @@ pub fn document(rules: &Rules) -> String {
                 rule.shown,
                 whom(rule),
                 urgency(rule.urgency),
-                found_by(&rule.what),
+                found_by(rule),
                 source.map_or(0, |index| index + 1),
                 rule.source.place,
                 rule.said
@@ -126,12 +126,18 @@ fn urgency(urgency: Urgency) -> &'static str {
     }
 }
 
-fn found_by(what: &What) -> String {
-    match what {
-        What::Vital { .. } => "measurement".to_owned(),
-        What::Named { phrases } => {
-            let written: Vec<String> = phrases.iter().map(ToString::to_string).collect();
-            written.join("; ")
-        }
+fn found_by(rule: &Rule) -> String {
+    let groups: Vec<String> = rule
+        .groups
+        .iter()
+        .map(|group| {
+            let limits = group.limits.iter().map(|_| "measurement".to_owned());
+            let phrases = group.phrases.iter().map(ToString::to_string);
+            limits.chain(phrases).collect::<Vec<_>>().join("; ")
+        })
+        .collect();
+    match groups.len() {
+        1 => groups.concat(),
+        _ => format!("{} of: ({})", rule.least, groups.join("), (")),
     }
 }

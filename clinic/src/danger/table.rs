@@ -58,27 +58,28 @@ pub enum Operator {
     AtOrAbove,
 }
 
-/// What a rule looks for.
+/// A measurement beyond a threshold.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
-    /// A measurement beyond a threshold.
-    Vital {
-        /// What is measured.
-        sign: VitalSign,
-        /// On which side of the threshold.
-        operator: Operator,
-        /// The threshold.
-        threshold: Decimal,
-        /// Decimal places that the table writes it with.
-        places: u32,
-        /// Its unit in UCUM.
-        unit: String,
-    },
-    /// Words in the transcript.
-    Named {
-        /// Each alone is enough.
-        phrases: Vec<Phrase>,
-    },
+pub struct Limit {
+    /// What is measured.
+    pub sign: VitalSign,
+    /// On which side of the threshold.
+    pub operator: Operator,
+    /// The threshold.
+    pub threshold: Decimal,
+    /// Decimal places that the table writes it with.
+    pub places: u32,
+    /// Its unit in UCUM.
+    pub unit: String,
+}
+
+/// What counts once: a measurement beyond one of the thresholds, or one of the phrases in the transcript.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Group {
+    /// Each alone is enough.
+    pub limits: Vec<Limit>,
+    /// Each alone is enough.
+    pub phrases: Vec<Phrase>,
 }
 
 /// A row of the table.
@@ -92,8 +93,10 @@ pub struct Rule {
     pub from: Option<Age>,
     /// The age that it ends before.
     pub to: Option<Age>,
+    /// How many of the groups must be found; for most rules one of one.
+    pub least: usize,
     /// What it looks for.
-    pub what: What,
+    pub groups: Vec<Group>,
     /// The least urgency where it is found.
     pub urgency: Urgency,
     /// What a health worker reads.
@@ -112,16 +115,6 @@ impl Operator {
             Self::AtOrBelow => ordering.is_le(),
             Self::Above => ordering.is_gt(),
             Self::AtOrAbove => ordering.is_ge(),
-        }
-    }
-
-    /// As the table writes it.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Self::Below => "<",
-            Self::AtOrBelow => "<=",
-            Self::Above => ">",
-            Self::AtOrAbove => ">=",
         }
     }
 }
@@ -190,21 +183,35 @@ fn rule(fields: &[&str], sources: &[(&str, Source)]) -> Result<Rule, String> {
     };
     let found = sources.iter().find(|(key, _)| *key == source);
     let (_, source) = found.ok_or(format!("there is no source `{source}` above it"))?;
-    let what = match what {
-        "sign" => What::Named {
-            phrases: words
-                .split('|')
-                .map(|phrase| Phrase::read(phrase).ok_or(format!("`{phrase}` holds no words")))
-                .collect::<Result<_, _>>()?,
-        },
-        _ => vital(what, operator, threshold, unit)?,
+    let (least, groups) = match what {
+        "sign" => (1, vec![group(words)?]),
+        "several" => (
+            threshold
+                .parse()
+                .map_err(|_| format!("`{threshold}` is no count"))?,
+            words.split(" & ").map(group).collect::<Result<_, _>>()?,
+        ),
+        _ => (
+            1,
+            vec![Group {
+                limits: vec![limit(what, operator, threshold, unit)?],
+                ..Group::default()
+            }],
+        ),
     };
+    if least == 0 || least > groups.len() {
+        return Err(format!(
+            "{least} of {} groups cannot be asked for",
+            groups.len()
+        ));
+    }
     Ok(Rule {
         id: id.to_owned(),
         population: word(population)?,
         from: age(from)?,
         to: age(to)?,
-        what,
+        least,
+        groups,
         urgency: word(urgency)?,
         shown: shown.to_owned(),
         source: Source {
@@ -215,24 +222,48 @@ fn rule(fields: &[&str], sources: &[(&str, Source)]) -> Result<Rule, String> {
     })
 }
 
-fn vital(what: &str, operator: &str, threshold: &str, unit: &str) -> Result<What, String> {
+/// Alternatives parted by `|`: phrases, and limits such as `heart-rate > 160 /min`.
+fn group(text: &str) -> Result<Group, String> {
+    let mut group = Group::default();
+    for alternative in text.split('|') {
+        let parts: Vec<&str> = alternative.split(' ').collect();
+        match parts.as_slice() {
+            &[what, operator, threshold, unit]
+                if SYMBOLS.iter().any(|(symbol, _)| *symbol == operator) =>
+            {
+                group.limits.push(limit(what, operator, threshold, unit)?);
+            }
+            _ => {
+                let phrase =
+                    Phrase::read(alternative).ok_or(format!("`{alternative}` holds no words"))?;
+                group.phrases.push(phrase);
+            }
+        }
+    }
+    Ok(group)
+}
+
+/// The operators as the table writes them.
+const SYMBOLS: [(&str, Operator); 4] = [
+    ("<", Operator::Below),
+    ("<=", Operator::AtOrBelow),
+    (">", Operator::Above),
+    (">=", Operator::AtOrAbove),
+];
+
+fn limit(what: &str, operator: &str, threshold: &str, unit: &str) -> Result<Limit, String> {
     let sign: VitalSign = word(what)?;
     if !measure::fits(sign, unit) {
         return Err(format!("`{unit}` is no unit of {what}"));
     }
-    let operator = match operator {
-        "<" => Operator::Below,
-        "<=" => Operator::AtOrBelow,
-        ">" => Operator::Above,
-        ">=" => Operator::AtOrAbove,
-        _ => return Err(format!("`{operator}` is no operator")),
-    };
+    let found = SYMBOLS.iter().find(|(symbol, _)| *symbol == operator);
+    let (_, operator) = found.ok_or(format!("`{operator}` is no operator"))?;
     let places = threshold
         .split_once('.')
         .map_or(0, |(_, places)| places.len());
-    Ok(What::Vital {
+    Ok(Limit {
         sign,
-        operator,
+        operator: *operator,
         threshold: Decimal::read(threshold).ok_or(format!("`{threshold}` is no number"))?,
         places: u32::try_from(places).unwrap_or(0),
         unit: unit.to_owned(),
