@@ -8,6 +8,9 @@ pub const MAX_SOURCE_BYTES: usize = 512 * 1024;
 /// Most nodes of a compiled one.
 pub const MAX_NODES: usize = 50_000;
 
+/// Most members of an object, and most values of an `enum`: each may be one way of going on.
+pub const MAX_WAYS: u64 = 2_000;
+
 /// How deep the schema's own parts may lie within each other.
 pub const MAX_SOURCE_DEPTH: usize = 64;
 

@@ -12,7 +12,7 @@ mod values;
 use std::collections::HashMap;
 
 use super::json::Json;
-use super::limits::{MAX_COUNT, MAX_SOURCE_BYTES, MAX_SOURCE_DEPTH, within};
+use super::limits::{MAX_COUNT, MAX_SOURCE_BYTES, MAX_SOURCE_DEPTH, MAX_WAYS, within};
 use super::program::{Node, NodeId, Program};
 use crate::error::{Error, Result, shown};
 
@@ -310,6 +310,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn one_of(&mut self, values: &[Json], types: Option<&[&str]>, at: &str) -> Result<NodeId> {
+        within("the values of an `enum`", values.len() as u64, MAX_WAYS)?;
         let mut ways = Vec::new();
         for value in values {
             let name = value.type_name();

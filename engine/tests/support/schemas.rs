@@ -5,8 +5,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+type Check = fn(&str) -> bool;
+
 /// Patterns, and what they say.
-const PATTERNS: [(&str, fn(&str) -> bool); 6] = [
+const PATTERNS: [(&str, Check); 6] = [
     (r"^[A-Z]\\d{2}(\\.\\d{1,3})?$", |text| {
         let (head, rest) = text.split_at_checked(3).unwrap_or(("", ""));
         let head: Vec<char> = head.chars().collect();

@@ -2,6 +2,7 @@
 
 use super::super::automaton::Automaton;
 use super::super::json::{Json, quoted};
+use super::super::limits::{MAX_WAYS, within};
 use super::super::program::{Array, Member, Node, NodeId, Object, Text};
 use super::strings::free_characters;
 use super::{Compiler, refused};
@@ -15,6 +16,11 @@ impl<'a> Compiler<'a> {
             Some(Json::Object(properties)) => properties,
             Some(_) => return Err(refused(at, "`properties` is not an object", "correct it")),
         };
+        within(
+            "the number of properties",
+            properties.len() as u64,
+            MAX_WAYS,
+        )?;
         let mut required = Vec::new();
         match schema.get("required") {
             None => {}
