@@ -52,6 +52,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Ask questions with known answers and count the right ones
     Eval(EvalArgs),
+    /// Check resources of FHIR R4
+    #[command(subcommand)]
+    Fhir(FhirCommand),
 }
 
 /// Where to compute.
@@ -355,6 +358,29 @@ pub struct EvalArgs {
     /// Most tokens of an answer
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub max_tokens: usize,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with FHIR.
+#[derive(Debug, Subcommand)]
+pub enum FhirCommand {
+    /// Say what makes resources invalid: structure, codes, references, invariants, vital signs, units
+    Validate(ValidateArgs),
+}
+
+/// Arguments of `fhir validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Resources in JSON, such as Bundles
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Every reference of a Bundle has to lead to one of its entries
+    #[arg(long)]
+    pub self_contained: bool,
 
     /// Print one JSON object
     #[arg(long)]

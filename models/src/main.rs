@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod error;
 mod eval;
+mod fhir;
 mod generate;
 mod helpers;
 mod inspect;
@@ -65,5 +66,6 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Pack(args) => pack::run(args),
         Command::Bench(args) => bench::run(args, device),
         Command::Eval(args) => eval::run(args, device),
+        Command::Fhir(command) => fhir::run(command),
     }
 }
