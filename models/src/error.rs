@@ -59,6 +59,15 @@ pub enum Error {
         remedy: &'static str,
     },
 
+    /// Resources are not valid FHIR.
+    #[error("{invalid} of {files} files are not valid FHIR R4; change what the lines above name")]
+    Invalid {
+        /// How many are not.
+        invalid: usize,
+        /// How many there are.
+        files: usize,
+    },
+
     /// The result could not be printed.
     #[error("the output cannot be written: {0}; check where it goes and try again")]
     Output(#[from] io::Error),

@@ -8,6 +8,7 @@ mod bench;
 mod error;
 mod eval;
 mod extract;
+mod fhir;
 mod generate;
 mod helpers;
 mod inspect;
@@ -68,6 +69,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Bench(args) => bench::run(args, device),
         Command::Eval(args) => eval::run(args, device),
         Command::Extract(args) => extract::run(args, device),
+        Command::Fhir(command) => fhir::run(command),
         Command::Terminology(command) => terminology::run(command),
     }
 }

@@ -1,7 +1,12 @@
 //! `outpost extract` from end to end with the demonstration model: facts, codes, a Bundle, and the same bytes for a seed. What
 //! is said here is invented, and so are the drugs and codes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 #[allow(dead_code)]
 mod support;
@@ -17,7 +22,8 @@ const MODEL: &str = "demo/demo-q8_0.gguf";
 const SAID: &str = "She has a lorry cold. No grey fever. Blood pressure 120/80, pulse 72.\n\
     She is allergic to Pelvimol. I prescribed Fenatulex 35 mg, twice a day for 5 days.\n";
 
-const CONDITIONS: &str = "system,code,display\nurn:invented,C-01,lorry cold\nurn:invented,C-02,grey fever\n";
+const CONDITIONS: &str =
+    "system,code,display\nurn:invented,C-01,lorry cold\nurn:invented,C-02,grey fever\n";
 
 /// RXNCONSO.RRF as NLM lays it out, with an invented drug and code.
 const RXNCONSO: &str = "9000001|ENG||||||1|||9000001|RXNORM|IN|9000001|Fenatulex||N|4096|\n";
@@ -42,7 +48,15 @@ impl Files {
     fn extract(&self, more: &[&str]) -> Run {
         let said = self.path("said.txt");
         let (conditions, rxnorm) = (self.path("conditions.csv"), self.path("RXNCONSO.RRF"));
-        let mut arguments = vec!["--device", "cpu", "extract", "--model", MODEL, "--transcript", &said];
+        let mut arguments = vec![
+            "--device",
+            "cpu",
+            "extract",
+            "--model",
+            MODEL,
+            "--transcript",
+            &said,
+        ];
         arguments.extend(["--condition-list", &conditions, "--rxnorm", &rxnorm]);
         arguments.extend(more);
         outpost(&arguments)
@@ -59,26 +73,49 @@ fn a_transcript_becomes_facts_with_codes_and_a_bundle_that_validates() {
     assert_eq!(done["success"], true);
     assert_eq!(done["data"]["medications"][0]["name"], "Fenatulex");
     assert_eq!(done["data"]["medications"][0]["rxnorm_code"], "9000001");
-    assert_eq!(done["data"]["medications"][0]["dosage"], "twice a day, 5 days");
+    assert_eq!(
+        done["data"]["medications"][0]["dosage"],
+        "twice a day, 5 days"
+    );
     let conditions = done["data"]["conditions"].as_array().unwrap();
-    let cold = conditions.iter().find(|it| it["name"] == "lorry cold").unwrap();
+    let cold = conditions
+        .iter()
+        .find(|it| it["name"] == "lorry cold")
+        .unwrap();
     assert_eq!(cold["coded"]["coding"]["code"], "C-01");
-    let fever = conditions.iter().find(|it| it["name"] == "grey fever").unwrap();
+    let fever = conditions
+        .iter()
+        .find(|it| it["name"] == "grey fever")
+        .unwrap();
     assert_eq!(fever["verification"], "refuted");
     assert!(done["processing_time_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(done["model_info"]["quantization"], "Q8_0");
     assert_eq!(done["model_info"]["privacy"], "on-device");
-    assert!(done["validation"]["medications"][0]["valid"].as_bool().unwrap());
+    assert!(
+        done["validation"]["medications"][0]["valid"]
+            .as_bool()
+            .unwrap()
+    );
     let kept: Value = serde_json::from_str(&fs::read_to_string(&bundle).unwrap()).unwrap();
     assert_eq!(kept, done["bundle"]);
     let validated = outpost(&["fhir", "validate", &bundle]);
-    assert_eq!(validated.status, Some(0), "{}{}", validated.stdout, validated.stderr);
+    assert_eq!(
+        validated.status,
+        Some(0),
+        "{}{}",
+        validated.stdout,
+        validated.stderr
+    );
 }
 
 #[test]
 fn a_seed_gives_the_same_bytes() {
     let files = Files::new("extract-seed");
-    let of = |seed| files.extract(&["--json", "--seed", seed, "--temperature", "1"]).stdout;
+    let of = |seed| {
+        files
+            .extract(&["--json", "--seed", seed, "--temperature", "1"])
+            .stdout
+    };
     let first = of("7");
     assert!(!first.is_empty());
     assert_eq!(first, of("7"));
@@ -91,12 +128,19 @@ fn what_cannot_be_used_is_said_in_one_line() {
     let files = Files::new("extract-bad");
     fs::write(files.folder.join("empty.txt"), " \n").unwrap();
     fs::write(files.folder.join("bad.RRF"), "1|ENG\n").unwrap();
-    let (said, empty, bad) = (files.path("said.txt"), files.path("empty.txt"), files.path("bad.RRF"));
+    let (said, empty, bad) = (
+        files.path("said.txt"),
+        files.path("empty.txt"),
+        files.path("bad.RRF"),
+    );
     let cases: [(&[&str], &str); 4] = [
         (&["--transcript", &empty], "is empty; give the transcript"),
         (&["--transcript", "nowhere.txt"], "cannot be read"),
         (&["--transcript", &said, "--rxnorm", &bad], "line 1"),
-        (&["--transcript", &said, "--recorded", "yesterday"], "YYYY-MM-DDThh:mm:ssZ"),
+        (
+            &["--transcript", &said, "--recorded", "yesterday"],
+            "YYYY-MM-DDThh:mm:ssZ",
+        ),
     ];
     let run = |more: &[&str]| {
         let mut arguments = vec!["--device", "cpu", "extract", "--model", MODEL];

@@ -109,6 +109,7 @@ fn is_icd10cm(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::fhir::table::table;
 

@@ -313,7 +313,7 @@ fn timing_rule(key: &str) -> Option<Rule> {
                     .filter_map(Value::as_str)
                     .collect();
             let meal = |when: &&str| ["C", "CM", "CD", "CV"].contains(when);
-            !at.has("offset") || (!when.is_empty() && !when.iter().any(|when| meal(when)))
+            !at.has("offset") || (!when.is_empty() && !when.iter().any(meal))
         },
         "tim-10" => |at| !at.has("timeOfDay") || !at.has("when"),
         _ => return None,

@@ -190,6 +190,7 @@ pub fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::fhir::table::table;
 
