@@ -14,8 +14,8 @@ be higher than a model wrote, never lower. This page is made from the table that
 `clinic/src/danger/signs.tsv`.
 
 **This is not a medical device.** No authority has approved these rules, and no clinician has yet signed them off for use
-with patients. Sources were read in the places named below, some of them copies; check a rule against the document itself
-before relying on it. Where a source asks for a second measurement or for another sign beside it, a rule here may hold
+with patients. Sources were read in stored copies, mostly in part, of the pages named below; some of these are copies of the
+document already. Check a rule against the document itself before relying on it. Where a source asks for a second measurement or for another sign beside it, a rule here may hold
 without: it errs towards more urgent. Nothing found does not mean that nothing is wrong.
 
 How it decides:
@@ -42,7 +42,7 @@ pub fn document(rules: &Rules) -> String {
     for (index, source) in sources.iter().enumerate() {
         let _ = writeln!(
             page,
-            "{}. {}. {}, {}. <{}>. Read at: {}.",
+            "{}. {}. {}, {}: <{}>. Read at: {}.",
             index + 1,
             source.title,
             source.publisher,
@@ -131,7 +131,10 @@ fn found_by(rule: &Rule) -> String {
         .groups
         .iter()
         .map(|group| {
-            let limits = group.limits.iter().map(|_| "measurement".to_owned());
+            let limits = group.limits.iter().map(|limit| match rule.groups.len() {
+                1 => "measurement".to_owned(),
+                _ => limit.to_string(),
+            });
             let phrases = group.phrases.iter().map(ToString::to_string);
             limits.chain(phrases).collect::<Vec<_>>().join("; ")
         })

@@ -73,6 +73,26 @@ pub struct Limit {
     pub unit: String,
 }
 
+impl std::fmt::Display for Limit {
+    /// As the table writes it: `heart-rate > 160 /min`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = serde_json::to_value(self.sign).unwrap_or_default();
+        let symbol = SYMBOLS
+            .iter()
+            .find(|(_, operator)| *operator == self.operator);
+        let (name, symbol) = (
+            name.as_str().unwrap_or_default(),
+            symbol.map_or("", |(symbol, _)| symbol),
+        );
+        write!(
+            f,
+            "{name} {symbol} {} {}",
+            self.threshold.to_f64(),
+            self.unit
+        )
+    }
+}
+
 /// What counts once: a measurement beyond one of the thresholds, or one of the phrases in the transcript.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Group {
