@@ -196,7 +196,7 @@ fn text(path: &Path) -> Result<String> {
 }
 
 /// What the model calls itself, and the type of most of its bytes.
-fn describe(path: &PathBuf) -> Result<(String, String)> {
+fn describe(path: &Path) -> Result<(String, String)> {
     let model = Model::open(path, None)?;
     let source: &dyn WeightSource = model.text.as_ref();
     let name = source
