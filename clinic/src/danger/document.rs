@@ -135,10 +135,7 @@ fn found_by(rule: &Rule) -> String {
         .groups
         .iter()
         .map(|group| {
-            let limits = group.limits.iter().map(|limit| match rule.groups.len() {
-                1 => "measurement".to_owned(),
-                _ => limit.to_string(),
-            });
+            let limits = group.limits.iter().map(ToString::to_string);
             let phrases = group.phrases.iter().map(ToString::to_string);
             limits.chain(phrases).collect::<Vec<_>>().join("; ")
         })
