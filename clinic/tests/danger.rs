@@ -1,6 +1,6 @@
 //! Danger signs: every row of the table at its threshold, at its ages and in words, and the table itself.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod danger_case;
 
@@ -401,6 +401,41 @@ fn every_row_names_its_source_and_fits_its_population() {
             ),
             _ => assert_eq!((from, to), (None, None), "{}", rule.id),
         }
+    }
+}
+
+#[test]
+fn what_a_health_worker_reads_is_the_threshold_of_the_row() {
+    let rules = rules();
+    let single: Vec<_> = limits(&rules)
+        .into_iter()
+        .filter(|(rule, ..)| rule.least == 1)
+        .collect();
+    assert!(single.len() >= 45);
+    for (rule, _, limit) in single {
+        let operator = match limit.operator {
+            Operator::Below => "below",
+            Operator::AtOrBelow => "at or below",
+            Operator::Above => "above",
+            Operator::AtOrAbove => "at or above",
+        };
+        let places = usize::try_from(limit.places).unwrap();
+        let words = format!("{operator} {:.places$}", limit.threshold.to_f64());
+        let at = rule
+            .shown
+            .find(&words)
+            .unwrap_or_else(|| panic!("{}: {words}", rule.id));
+        assert!(
+            operator.starts_with("at or") || !rule.shown[..at].ends_with("at or "),
+            "{}",
+            rule.id
+        );
+        let after = rule.shown[at + words.len()..].chars().next();
+        assert!(
+            after.is_some_and(|c| !c.is_ascii_digit() && c != '.'),
+            "{}",
+            rule.id
+        );
     }
 }
 

@@ -26,7 +26,11 @@ How it decides:
 - Measurements are those of the record and those that follow the name of a vital sign in the transcript. They are compared
   exactly, Fahrenheit and Celsius alike. One in a unit that is not understood is listed as such.
 - Named signs are words in the transcript. Left out are those surely denied, surely of a relative, or only named as a
-  reason to return. Whatever is unclear counts.
+  reason to return. Whatever is unclear counts. An answer that is taken back later (`No. Wait, yes.`) is not understood.
+
+No rule looks at: blood pressure under 16 years outside of pregnancy, the pulse of children without fever after the first
+month or from 5 to 11 years, capillary refill, blood glucose, urine output. The Interagency Integrated Triage Tool for
+children under 12 and the full text of several WHO guidelines were not at hand.
 ";
 
 /// The rules as Markdown: the sources, then one table for each population.
@@ -131,10 +135,7 @@ fn found_by(rule: &Rule) -> String {
         .groups
         .iter()
         .map(|group| {
-            let limits = group.limits.iter().map(|limit| match rule.groups.len() {
-                1 => "measurement".to_owned(),
-                _ => limit.to_string(),
-            });
+            let limits = group.limits.iter().map(ToString::to_string);
             let phrases = group.phrases.iter().map(ToString::to_string);
             limits.chain(phrases).collect::<Vec<_>>().join("; ")
         })
