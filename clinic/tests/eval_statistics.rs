@@ -7,6 +7,7 @@ use std::fs;
 use outpost_clinic::eval::facts::{Counts, Fact, FactScores};
 use outpost_clinic::eval::interval::wilson;
 use outpost_clinic::eval::paired::Pairs;
+use outpost_clinic::record::Record;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -162,4 +163,36 @@ fn nothing_found_where_nothing_is_has_no_score() {
     scores.add(&facts(json!([{"kind": "a", "name": "b"}])), &[]);
     assert_eq!(scores.facts.f1(), Some(0.0));
     assert_eq!(scores.facts.recall(), None);
+}
+
+#[test]
+fn a_record_is_facts_with_what_was_said_of_them() {
+    let evidence = json!({"start": 0, "end": 1});
+    let record: Record = serde_json::from_value(json!({
+        "medications": [{
+            "name": "Kelogorel", "strength": null, "dose": "9 drops", "route": null, "frequency": null, "duration": null,
+            "status": "unknown", "evidence": evidence,
+        }],
+        "conditions": [{
+            "name": "cough", "clinical_status": null, "verification": "refuted", "onset": null, "subject": "patient",
+            "evidence": evidence,
+        }],
+        "allergies": [{"substance": "Zanovimex", "reaction": "rash", "verification": "unconfirmed", "evidence": evidence}],
+        "vitals": [{"sign": "heart-rate", "value": 122.0, "unit": "/min", "evidence": evidence}],
+    }))
+    .unwrap();
+    let expected = facts(json!([
+        {"kind": "medication", "name": "Kelogorel", "dose": "9 drops"},
+        {"kind": "condition", "name": "cough", "verification": "refuted"},
+        {"kind": "allergy", "name": "Zanovimex", "reaction": "rash"},
+        {"kind": "vital-sign", "name": "heart-rate", "value": 122, "unit": "/min"},
+    ]));
+    let mut scores = FactScores::default();
+    scores.add(&Fact::of_record(&record), &expected);
+    assert_eq!(scores.facts, counts(4, 4, 4));
+    assert!(
+        scores.fields.values().all(|field| field.f1() == Some(1.0)),
+        "{scores:?}"
+    );
+    assert_eq!(scores.fields.len(), 5);
 }

@@ -398,7 +398,7 @@ pub struct EvalArgs {
     #[arg(long, value_enum, default_value_t = By::Likelihood)]
     pub by: By,
 
-    /// Ask as plain text after <bos>, without the chat template
+    /// Ask as plain text behind the token that begins every text, without the chat template
     #[arg(long)]
     pub no_template: bool,
 

@@ -86,9 +86,11 @@ pub fn run(args: &ExtractArgs, compute: Compute) -> Result<()> {
 }
 
 /// Has the loaded model write drafts.
-struct Drafting<'a> {
-    loaded: &'a mut Loaded,
-    sampler: SamplerOptions,
+pub struct Drafting<'a> {
+    /// The model.
+    pub loaded: &'a mut Loaded,
+    /// How it picks tokens.
+    pub sampler: SamplerOptions,
 }
 
 impl Writer for Drafting<'_> {

@@ -379,6 +379,36 @@ fn facts_that_were_found_elsewhere_are_scored() {
     let refusal =
         outpost(&["eval", "--questions", &transcripts, "--predictions", &stray]).refusal();
     assert!(refusal.contains("none of the transcripts"), "{refusal}");
-    let refusal = eval("q8_0", &["--questions", &transcripts]).refusal();
-    assert!(refusal.contains("--predictions"), "{refusal}");
+}
+
+#[test]
+fn the_model_reads_transcripts_and_is_scored_by_what_is_in_them() {
+    let directory = scratch("eval-transcripts");
+    let path = directory.join("transcripts.jsonl");
+    let lines = [
+        json!({"id": "a", "transcript": "The pulse is 122. The temperature is 37.8.", "expected": [
+            {"kind": "vital-sign", "name": "heart-rate", "value": 122},
+            {"kind": "vital-sign", "name": "body-temperature", "value": 37.8},
+        ]}),
+        json!({"id": "b", "transcript": "Nothing was said today.", "expected": []}),
+    ];
+    fs::write(&path, lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    let path = text(&path);
+    let arguments = ["--questions", &path, "--max-tokens", "64"];
+    let report = eval("q8_0", &arguments).json();
+    assert_eq!(report["transcripts"], 2);
+    assert_eq!(report["facts"]["expected"], 2);
+    let ways = ["first_pass", "repaired", "fallback", "blocked"]
+        .map(|way| report["ways"][way].as_u64().unwrap());
+    assert_eq!(ways.iter().sum::<u64>(), 2);
+    assert!(report["ways"]["valid_bundles"].as_u64().unwrap() <= 2);
+    // Rules read measurements, whatever a model that knows no such task drafts.
+    assert!(
+        report["kinds"]["vital-sign"]["right"].as_u64().unwrap() >= 1,
+        "{report}"
+    );
+    assert_eq!(report["kinds"]["vital-sign"]["precision"], 1.0, "{report}");
+    assert_eq!(eval("q8_0", &arguments).json(), report);
+    let refusal = eval("q8_0", &["--questions", &path, "--log", "x"]).refusal();
+    assert!(refusal.contains("not logged"), "{refusal}");
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::record::Record;
+
 /// A fact: what kind it is, whose name, and what else is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
@@ -19,6 +21,55 @@ pub struct Fact {
     /// Fields such as `dose`; null is as good as none.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
+}
+
+/// What a field of a record says when nothing was said.
+const UNSAID: [(&str, &str); 3] = [
+    ("status", "unknown"),
+    ("subject", "patient"),
+    ("verification", "unconfirmed"),
+];
+
+impl Fact {
+    /// The facts of a record, as `medication`, `condition`, `allergy` and `vital-sign`, with its own fields. Where they
+    /// were said is no field, and what was not said is none either.
+    pub fn of_record(record: &Record) -> Vec<Self> {
+        let medications = record
+            .medications
+            .iter()
+            .map(|it| Self::of("medication", "name", it));
+        let conditions = record
+            .conditions
+            .iter()
+            .map(|it| Self::of("condition", "name", it));
+        let allergies = record
+            .allergies
+            .iter()
+            .map(|it| Self::of("allergy", "substance", it));
+        let vitals = record
+            .vitals
+            .iter()
+            .map(|it| Self::of("vital-sign", "sign", it));
+        let all = medications.chain(conditions).chain(allergies).chain(vitals);
+        all.flatten().collect()
+    }
+
+    fn of(kind: &str, name: &str, item: &impl Serialize) -> Option<Self> {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(item) else {
+            return None;
+        };
+        fields.remove("evidence");
+        let name = fields.remove(name)?.as_str()?.to_owned();
+        fields.retain(|field, value| {
+            let unsaid = |(name, word): &(&str, &str)| field == name && value == word;
+            !value.is_null() && !UNSAID.iter().any(unsaid)
+        });
+        Some(Self {
+            kind: kind.to_owned(),
+            name,
+            fields,
+        })
+    }
 }
 
 /// How many were right.
@@ -155,6 +206,8 @@ fn text_of(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => normal(text),
+        // 122 and 122.0 are the same.
+        Value::Number(number) => number.as_f64().unwrap_or_default().to_string(),
         other => normal(&other.to_string()),
     }
 }
