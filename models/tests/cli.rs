@@ -237,6 +237,58 @@ fn generate_streams_the_same_text_that_json_holds() {
 }
 
 #[test]
+fn generate_keeps_to_a_schema_or_a_grammar_or_says_why_not() {
+    let folder = scratch("generate-schema");
+    let written = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let asked = |option: &str, file: &str, seed: &str| {
+        let model = model("q8_0");
+        let arguments = [
+            "generate",
+            "--model",
+            &model,
+            "--prompt",
+            "Describe this.",
+            "--temperature",
+            "1",
+            "--seed",
+            seed,
+            "--max-tokens",
+            "200",
+            "--json",
+            option,
+            file,
+        ];
+        outpost(&[arguments.as_slice(), &CPU].concat())
+    };
+    let schema = r#"{"type":"object","properties":{"urgent":{"type":"boolean"},"dose":{"type":"integer","minimum":1,"maximum":90},"note":{"type":"string","maxLength":9}},"required":["urgent","dose"]}"#;
+    let schema = written("schema.json", schema);
+    for seed in ["1", "2"] {
+        let answer = asked("--schema", &schema, seed).json();
+        assert_eq!(answer["finish_reason"], "stop");
+        let value: Value = serde_json::from_str(answer["text"].as_str().unwrap()).unwrap();
+        assert!(
+            (1..=90).contains(&value["dose"].as_i64().unwrap()),
+            "{value}"
+        );
+        assert!(value["urgent"].is_boolean(), "{value}");
+    }
+    let grammar = written("answer.lark", "start: \"yes\" | \"no\"");
+    let answer = asked("--grammar", &grammar, "1").json();
+    assert!(
+        ["yes", "no"].contains(&answer["text"].as_str().unwrap()),
+        "{answer}"
+    );
+
+    let unsupported = written("unsupported.json", r#"{"type":"array","uniqueItems":true}"#);
+    let refusal = asked("--schema", &unsupported, "1").refusal();
+    assert!(refusal.contains("uniqueItems"), "{refusal}");
+}
+
+#[test]
 fn an_answer_depends_on_the_picture() {
     let model = [
         "--model".to_owned(),
