@@ -15,7 +15,10 @@ pub const HEADER_BYTES: usize = 20;
 pub const MOST_TERM_BYTES: usize = 8192;
 
 /// Most bytes that all terms of a file may have once they are unpacked.
-pub const MOST_TEXT_BYTES: usize = 128 << 20;
+const MOST_TEXT_BYTES: usize = 128 << 20;
+
+/// Most bytes of text for each byte that it was packed into; those of published tables are two or three.
+const MOST_UNPACKED: usize = 16;
 
 /// What is wrong with an index file.
 pub fn broken(detail: impl Into<String>) -> Error {
@@ -185,6 +188,8 @@ pub fn read_strings(reader: &mut Reader<'_>, longest: usize) -> Result<Strings> 
         .ok()
         .filter(|&count| count <= shared.left())
         .ok_or_else(|| broken(format!("{count} strings do not fit into it")))?;
+    let packed = shared.left() + lengths.left() + letters.left();
+    let most = (MOST_UNPACKED * packed).min(MOST_TEXT_BYTES);
     let mut strings = Strings {
         text: String::with_capacity(letters.left() * 2),
         ends: Vec::with_capacity(count),
@@ -200,10 +205,8 @@ pub fn read_strings(reader: &mut Reader<'_>, longest: usize) -> Result<Strings> 
         if !strings.text.is_char_boundary(end) {
             return Err(broken("a string is cut within a character"));
         }
-        if strings.text.len() + same + length > MOST_TEXT_BYTES {
-            return Err(broken(format!(
-                "its texts need more than {MOST_TEXT_BYTES} bytes"
-            )));
+        if strings.text.len() + same + length > most {
+            return Err(broken(format!("its texts need more than {most} bytes")));
         }
         let next = strings.text.len();
         strings.text.extend_from_within(start..end);
@@ -250,6 +253,20 @@ mod tests {
         put_strings(&mut bytes, ["abcdefgh", "abcdefghi"].into_iter());
         assert!(read_strings(&mut Reader::new(&bytes), 9).is_ok());
         assert!(read_strings(&mut Reader::new(&bytes), 8).is_err());
+    }
+
+    #[test]
+    fn a_small_file_does_not_fill_the_memory() {
+        let strings: Vec<String> = (0..100)
+            .map(|end| format!("{}{end}", "a".repeat(4000)))
+            .collect();
+        let mut bytes = Vec::new();
+        put_strings(&mut bytes, strings.iter().map(String::as_str));
+        let refused = read_strings(&mut Reader::new(&bytes), MOST_TERM_BYTES).unwrap_err();
+        assert!(
+            refused.to_string().contains("its texts need more than"),
+            "{refused}"
+        );
     }
 
     #[test]

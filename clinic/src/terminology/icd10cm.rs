@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::ICD10CM_SYSTEM;
 use super::table::{Ending, Entry, Table, Term, TermKind};
 use super::words;
+use super::{ICD10CM_SYSTEM, shown};
 use crate::error::{Error, Result};
 
 /// What the table is called in messages.
@@ -34,11 +34,15 @@ pub fn read(tabular_xml: &str, code_list: &str, release: &str) -> Result<Table> 
     };
     let document = Document::parse_with_options(tabular_xml, options).map_err(|error| {
         let place = error.pos();
-        table_error(TABULAR, place.row.into(), format!("it is not XML: {error}"))
+        table_error(
+            TABULAR,
+            place.row.into(),
+            format!("it is not XML: {}", shown(&error.to_string())),
+        )
     })?;
     let root = document.root_element();
     if !root.has_tag_name("ICD10CM.tabular") {
-        let found = root.tag_name().name();
+        let found = shown(root.tag_name().name());
         return Err(table_error(TABULAR, 1, format!("it begins with <{found}>")));
     }
     let listed = listed_codes(code_list)?;
@@ -102,7 +106,7 @@ fn listed_codes(list: &str) -> Result<BTreeMap<String, u64>> {
         let sound = (3..=SEVENTH).contains(&code.len())
             && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !sound {
-            let detail = format!("`{code}` is no code");
+            let detail = format!("`{}` is no code", shown(&code));
             return Err(table_error(CODE_LIST, index as u64 + 1, detail));
         }
         codes.insert(code, index as u64 + 1);

@@ -318,7 +318,7 @@ fn owners(counts: &mut Reader<'_>, entries: usize, terms: usize) -> Result<(Vec<
 
 fn read_words(reader: &mut Reader<'_>) -> Result<(Map<Vec<u8>>, usize)> {
     let list = read_strings(reader, MOST_WORD_BYTES)?;
-    let unordered = |error: fst::Error| broken(format!("its words are not in order ({error})"));
+    let unordered = |_| broken("its words are not in order");
     let mut builder = MapBuilder::memory();
     for (number, word) in list.iter().enumerate() {
         builder.insert(word, number as u64).map_err(unordered)?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use csv_core::{ReadFieldResult, Reader};
 
+use super::shown;
 use super::table::{Entry, Table, Term, TermKind};
 use crate::error::{Error, Result};
 
@@ -28,7 +29,7 @@ pub fn read(csv: &str, title: &str, release: Option<&str>) -> Result<Table> {
     {
         let detail = format!(
             "it begins with `{}` instead of `{}` and columns `synonym`",
-            header.join(","),
+            shown(&header.join(",")),
             COLUMNS.join(",")
         );
         return Err(broken(1, detail));
@@ -49,14 +50,14 @@ pub fn read(csv: &str, title: &str, release: Option<&str>) -> Result<Table> {
         let [own, code, display] = [(); 3].map(|()| cells.next().unwrap_or_default());
         let expected = system.get_or_insert_with(|| own.clone());
         if *expected != own {
+            let (own, expected) = (shown(&own), shown(expected));
             let detail = format!("column 1 (system) `{own}` differs from `{expected}` above");
             return Err(broken(line, detail));
         }
         if !seen.insert(code.clone()) {
-            return Err(broken(
-                line,
-                format!("column 2 (code) `{code}` stands twice"),
-            ));
+            let code = shown(&code);
+            let detail = format!("column 2 (code) `{code}` stands twice");
+            return Err(broken(line, detail));
         }
         entries.push(Entry {
             code,

@@ -96,3 +96,16 @@ fn search_all(indexes: &[Index], text: &str, limit: usize) -> Vec<Candidate> {
     found.truncate(limit);
     found
 }
+
+/// A value of an untrusted table, for a message: short, and nothing that a terminal would obey.
+fn shown(value: &str) -> String {
+    let mut shown: String = value
+        .chars()
+        .take(80)
+        .flat_map(char::escape_debug)
+        .collect();
+    if value.chars().nth(80).is_some() {
+        shown.push_str("..");
+    }
+    shown
+}

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RXNORM_SYSTEM;
 use super::table::{Entry, Table, Term, TermKind};
+use super::{RXNORM_SYSTEM, shown};
 use crate::error::{Error, Result};
 
 const NAMES: &str = "RXNCONSO.RRF";
@@ -215,7 +215,7 @@ impl<'a> Row<'a> {
 
     fn error(&self, column: &str, what: &str) -> Error {
         let number = self.place(column).map_or(0, |place| place + 1);
-        let value = self.get(column);
+        let value = shown(self.get(column));
         self.broken(format!("column {number} ({column}) `{value}` {what}"))
     }
 

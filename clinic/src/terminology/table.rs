@@ -24,7 +24,7 @@ use std::hash::Hasher;
 use twox_hash::XxHash64;
 
 use super::format::{MAGIC, MOST_TERM_BYTES, VERSION, broken, put_bytes, put_number, put_strings};
-use super::words;
+use super::{shown, words};
 use crate::error::Result;
 
 /// What a term is to its code.
@@ -103,7 +103,10 @@ impl Table {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
         entries.sort_by(|one, other| one.code.cmp(&other.code));
         if let Some(pair) = entries.windows(2).find(|pair| pair[0].code == pair[1].code) {
-            return Err(broken(format!("code `{}` stands twice", pair[0].code)));
+            return Err(broken(format!(
+                "code `{}` stands twice",
+                shown(&pair[0].code)
+            )));
         }
         let terms: Vec<Vec<(TermKind, &str)>> = entries
             .iter()
@@ -174,7 +177,7 @@ pub(super) fn checksum(body: &[u8]) -> u64 {
 /// Display first, then each other name once.
 fn terms_of(entry: &Entry) -> Result<Vec<(TermKind, &str)>> {
     if words::words(&entry.display).is_empty() || entry.code.is_empty() {
-        return Err(broken(format!("code `{}` has no name", entry.code)));
+        return Err(broken(format!("code `{}` has no name", shown(&entry.code))));
     }
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -194,7 +197,7 @@ fn terms_of(entry: &Entry) -> Result<Vec<(TermKind, &str)>> {
     if entry.display.len() > MOST_TERM_BYTES {
         return Err(broken(format!(
             "the name of code `{}` is longer than {MOST_TERM_BYTES} bytes",
-            entry.code
+            shown(&entry.code)
         )));
     }
     found[1..].sort();
