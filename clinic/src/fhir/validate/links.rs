@@ -13,6 +13,8 @@ use crate::fhir::table::Kind;
 pub struct Scope<'a> {
     /// The resource that contains others, or is contained by none.
     container: Option<&'a Object>,
+    /// What the container contains: id to type.
+    ids: Option<&'a Contained<'a>>,
     /// Whether the resource is itself contained.
     contained: bool,
     /// The innermost Bundle around it.
@@ -21,7 +23,7 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The scope of a resource that lies here.
-    pub fn of_resource(self, object: &'a Object) -> Self {
+    pub fn of_resource(self, object: &'a Object, ids: &'a Contained<'a>) -> Self {
         match self.container {
             // A Bundle contains nothing: its entries are resources on their own.
             Some(outer) if outer.get("resourceType").and_then(Value::as_str) != Some("Bundle") => {
@@ -32,6 +34,7 @@ impl<'a> Scope<'a> {
             }
             _ => Self {
                 container: Some(object),
+                ids: Some(ids),
                 ..self
             },
         }
@@ -71,12 +74,20 @@ impl<'a> Scope<'a> {
                 .then(|| container.get("resourceType").and_then(Value::as_str))
                 .flatten();
         }
-        let contained = container.get("contained").and_then(Value::as_array)?;
-        contained
-            .iter()
-            .find(|one| one.get("id").and_then(Value::as_str) == Some(id))
-            .and_then(|one| one.get("resourceType").and_then(Value::as_str))
+        self.ids?.get(id).copied()
     }
+}
+
+/// Contained resources: id to type.
+pub type Contained<'a> = HashMap<&'a str, &'a str>;
+
+/// What `object` contains.
+pub fn contained(object: &Object) -> Contained<'_> {
+    let all = object.get("contained").and_then(Value::as_array);
+    all.into_iter()
+        .flatten()
+        .filter_map(|one| Some((one.get("id")?.as_str()?, one.get("resourceType")?.as_str()?)))
+        .collect()
 }
 
 /// A Bundle's entries by address.

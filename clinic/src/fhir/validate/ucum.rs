@@ -97,7 +97,15 @@ impl Rest<'_> {
         match self.annotation() {
             Some(right) => return right,
             None if self.simple_unit() => {}
-            None => return self.digits() && self.annotation() != Some(false),
+            // Nothing is measured in a unit of no size.
+            None if self
+                .text
+                .trim_start_matches('0')
+                .starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                return self.digits() && self.annotation() != Some(false);
+            }
+            None => return false,
         }
         let signed = self.take('+') || self.take('-');
         (self.digits() || !signed) && self.annotation() != Some(false)
@@ -224,6 +232,9 @@ mod tests {
             "/",
             ".",
             "()",
+            "0",
+            "/0",
+            "0{RBC}",
         ] {
             assert!(!is_unit(text), "{text}");
         }

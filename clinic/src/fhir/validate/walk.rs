@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::links::{Index, Scope};
 use super::{
-    Issue, Links, MAX_DEPTH, MAX_ISSUES, codes, invariants, narrative, primitive, rule, ucum,
-    vitals,
+    Issue, Links, MAX_DEPTH, MAX_ISSUES, codes, invariants, links, narrative, primitive, rule,
+    ucum, vitals,
 };
 use crate::fhir::table::{Child, Invariant, Kind, Node, Severity, Table, capitalised, table};
 
@@ -92,7 +92,8 @@ impl Walk {
                 format!("{name} is not a resource that can be checked here"),
             );
         };
-        let scope = scope.of_resource(object);
+        let ids = links::contained(object);
+        let scope = scope.of_resource(object, &ids);
         if name == "Bundle" {
             let index = Index::of(object);
             self.full_urls(object);
@@ -426,7 +427,7 @@ impl Walk {
             .flatten()
             .enumerate()
         {
-            if let Some(message) = super::links::wrong_full_url(entry) {
+            if let Some(message) = links::wrong_full_url(entry) {
                 self.at(&format!(".entry[{nth}].fullUrl"), |walk| {
                     walk.issue(rule::FULL_URL, message)
                 });
