@@ -436,9 +436,9 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NAME", requires = "compare")]
     pub metric: Option<String>,
 
-    /// Most tokens of an answer
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub max_tokens: usize,
+    /// Most tokens of an answer: 256 unless given, and 1024 of what is drafted of a transcript
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
 
     /// Print one JSON object
     #[arg(long)]

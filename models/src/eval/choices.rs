@@ -27,7 +27,7 @@ pub fn run(asking: &Asking<'_>, text: &str, questions: Vec<Question>) -> Result<
             true => Framing::Plain,
             false => Framing::Chat,
         },
-        max_tokens: args.max_tokens,
+        max_tokens: asking.max_tokens(),
     };
     let most = args.limit.unwrap_or(usize::MAX).min(questions.len());
     let mut evaluation =

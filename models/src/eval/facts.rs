@@ -141,14 +141,15 @@ fn found_by_the_model(
 ) -> Result<Ways> {
     let mut loaded = asking.load()?;
     let (terminology, mut ways) = (Terminology::default(), Ways::default());
+    let drafting = extract::Options::default();
     let setup = Setup {
         terminology: &terminology,
         patient: Patient::default(),
         making: making(asking, &loaded)?,
         options: Options {
             extract: extract::Options {
-                max_tokens: asking.args.max_tokens,
-                fallback: true,
+                max_tokens: asking.args.max_tokens.unwrap_or(drafting.max_tokens),
+                ..drafting
             },
             ..Options::default()
         },

@@ -17,6 +17,9 @@ use crate::args::{EvalArgs, ModelArgs};
 use crate::error::{Error, Result};
 use crate::load::{self, Compute, Loaded};
 
+/// Most tokens of an answer, unless another number is given.
+const ANSWER_TOKENS: usize = 256;
+
 /// What is asked, and of which model.
 pub struct Asking<'a> {
     /// The command line.
@@ -44,6 +47,11 @@ impl Asking<'_> {
     /// Loads the model.
     pub fn load(&self) -> Result<Loaded> {
         load::engine(&self.model()?, self.compute)
+    }
+
+    /// Most tokens of an answer.
+    pub fn max_tokens(&self) -> usize {
+        self.args.max_tokens.unwrap_or(ANSWER_TOKENS)
     }
 
     /// A path that is relative to the file of the questions.

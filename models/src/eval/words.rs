@@ -81,7 +81,7 @@ pub fn run(asking: &Asking<'_>, text: &str) -> Result<()> {
             Some(name) => vec![load::picture(&asking.beside(name))?],
             None => Vec::new(),
         };
-        let answer = ask(&mut loaded, question, &pictures, args.max_tokens)?;
+        let answer = ask(&mut loaded, question, &pictures, asking.max_tokens())?;
         let right = report.add(question, &answer);
         let mark = if right { "right" } else { "wrong" };
         eprintln!("{}/{} {} {mark}", index + 1, questions.len(), question.id);
