@@ -84,6 +84,19 @@ fn the_likeliest_answer_under_a_schema_is_the_same_on_every_device() {
 }
 
 #[test]
+fn a_constraint_costs_a_gpu_no_submit_and_no_byte_that_is_read_back() {
+    let mut engine = demo(DeviceChoice::Gpu);
+    let mut asked = request(schema(), 300, SamplerOptions::default());
+    check(&answer(&mut engine, &asked).unwrap());
+    let bound = engine.stats().clone();
+    asked.constraint = None;
+    answer(&mut engine, &asked).unwrap();
+    let free = engine.stats();
+    assert_eq!(bound.submits_per_token, free.submits_per_token);
+    assert_eq!(bound.readback_bytes_per_token, 8);
+}
+
+#[test]
 fn an_answer_satisfies_its_schema_at_temperature_1_and_with_a_penalty() {
     for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
         let mut engine = demo(device);
