@@ -1,7 +1,7 @@
 //! Codes from tables that others keep, found on the device: none is ever written from memory.
 //!
 //! A table ([`Icd10Cm`], [`RxNorm`], [`List`]) becomes one file of bytes by [`Table::to_bytes`], which [`Index`] reads. What was
-//! said goes in as text, candidates come out, and [`choose`] takes one of them only where it is clearly meant: no code is
+//! said goes in as text, candidates come out, and [`choose()`] takes one of them only where it is clearly meant: no code is
 //! better than a wrong one.
 //!
 //! [`Icd10Cm`]: icd10cm

@@ -1,6 +1,6 @@
 //! A table of codes while it is being made into an index file.
 //!
-//! The body of the file, after magic, version and checksum; numbers are LEB128, `strings` are front-coded ([`put_strings`]),
+//! The body of the file, after magic, version and checksum; numbers are LEB128, `strings` are front-coded (`put_strings` in `format.rs`),
 //! and a stream is bytes after their length:
 //!
 //! ```text

@@ -14,6 +14,7 @@ pub fn all() -> BTreeMap<String, Vec<u8>> {
     shown.turns[0].pictures.push(PictureRef {
         id: picture,
         name: "x.png".to_owned(),
+        features: None,
     });
     let bytes = Picture {
         media_type: "image/png".to_owned(),

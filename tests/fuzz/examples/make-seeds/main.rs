@@ -5,6 +5,7 @@
 mod backups;
 mod dicom;
 mod pictures;
+mod tables;
 mod texts;
 
 // Beside the targets, so that both see the same engine.
@@ -37,6 +38,7 @@ fn main() -> std::io::Result<()> {
         ("huggingface", texts::folders()),
         ("dicom", dicom::all()),
         ("backup", backups::all()),
+        ("terminology", tables::all()),
         ("image", pictures::all(&golden_folder("decode"))?),
     ];
     for (target, seeds) in all {
