@@ -16,7 +16,7 @@ use crate::extract::{self, Attempt, Dropped, Fault, Transcript, Way};
 use crate::fhir::bundle::{self, Built, Kind, Making, Setting, Source};
 use crate::fhir::{Issue, validate};
 use crate::record::{Allergy, Condition, Medication, Record, Span, Vital};
-use crate::terminology::{ICD10CM_SYSTEM, RXNORM_SYSTEM, Terminology};
+use crate::terminology::{Candidate, ICD10CM_SYSTEM, RXNORM_SYSTEM, Terminology};
 use crate::writer::Writer;
 
 /// Where everything is computed, for whoever reads the result.
@@ -210,7 +210,7 @@ pub async fn process<W: Writer>(
     Ok(Processed {
         success: !blocked && (validation.bundle_valid || !setup.options.validate_fhir),
         danger_signs: Rules::shipped()?.assess(&setup.patient, &record, transcript),
-        notices: notices(&record, extraction.way, &extraction.dropped, setup),
+        notices: notices(&record, &codes, extraction.way, &extraction.dropped, setup),
         data: data(record, codes, transcript),
         validation,
         bundle,
@@ -347,7 +347,13 @@ fn dosage(said: &Medication) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn notices(record: &Record, way: Way, dropped: &[Dropped], setup: &Setup<'_>) -> Vec<String> {
+fn notices(
+    record: &Record,
+    codes: &Codes,
+    way: Way,
+    dropped: &[Dropped],
+    setup: &Setup<'_>,
+) -> Vec<String> {
     let mut notices = Vec::new();
     match way {
         Way::FirstPass | Way::Repaired => {}
@@ -361,6 +367,20 @@ fn notices(record: &Record, way: Way, dropped: &[Dropped], setup: &Setup<'_>) ->
             "{} statements of the draft are not supported by the transcript and were left out.",
             dropped.len()
         ));
+    }
+    for (it, coded) in record.conditions.iter().zip(&codes.conditions) {
+        let chosen = |candidate: &&Candidate| Some(&candidate.coding) == coded.coding.as_ref();
+        if coded
+            .candidates
+            .iter()
+            .find(chosen)
+            .is_some_and(|it| !it.complete)
+        {
+            let name = &it.name;
+            notices.push(format!(
+                "The code of \u{201c}{name}\u{201d} heads several: say more to have a complete one."
+            ));
+        }
     }
     if !record.medications.is_empty() && setup.terminology.medications.is_empty() {
         notices.push("RxNorm is not installed: medications have no codes.".to_owned());
