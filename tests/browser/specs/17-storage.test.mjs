@@ -277,7 +277,8 @@ async function twoModels(page, first) {
   // The demonstration model had number 0.
   for (let number = 1; number < first; number += 1) await call(page, "remove", await imported());
   const id = await imported();
-  assert.equal((await call(page, "download", MANIFEST)).id, "demo");
+  const added = await call(page, "download", MANIFEST);
+  assert.equal(added.id, "demo", `${added.message} ${added.remedy}`);
   await opfs.leave(page, stage.host.address);
   const paths = Object.keys(await opfs.files(page));
   for (const number of [first, first + 1]) assert.ok(paths.some((path) => path.startsWith(`model.${number}/`)), paths.join(" "));
