@@ -9,6 +9,7 @@ use outpost_engine::chat::{Conversation, Message, Part, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::draft;
 use crate::error::Result;
 use crate::extract::{Lexicon, Transcript};
 use crate::record::{Coding, Record, Span};
@@ -185,11 +186,7 @@ fn ask(name: &str, said: &str, candidates: &[Candidate]) -> Ask {
 
 /// Which candidate an answer names, from 0.
 fn number(answer: &str, count: usize) -> Option<usize> {
-    let start = answer.find('{')?;
-    let mut values = serde_json::Deserializer::from_str(&answer[start..]).into_iter::<Value>();
-    let Some(Ok(answer)) = values.next() else {
-        return None;
-    };
+    let answer = draft::object(answer).ok()?;
     let number: usize = match answer.get("choice")? {
         Value::String(text) => text.trim().parse().ok()?,
         Value::Number(number) => usize::try_from(number.as_u64()?).ok()?,

@@ -36,7 +36,7 @@ pub fn run(args: &ExtractArgs, compute: Compute) -> Result<()> {
     let mut loaded = load::engine(&args.model, compute)?;
     let setup = Setup {
         terminology: &terminology,
-        patient: patient(args)?,
+        patient: patient(args),
         making: Making {
             program: concat!("Outpost ", env!("CARGO_PKG_VERSION")).to_owned(),
             model,
@@ -237,7 +237,7 @@ fn recorded(args: &ExtractArgs) -> Result<String> {
     Ok(humantime::format_rfc3339_seconds(time).to_string())
 }
 
-fn patient(args: &ExtractArgs) -> Result<Patient> {
+fn patient(args: &ExtractArgs) -> Patient {
     let sex = args.sex.map(|sex| match sex {
         SexArg::Female => Sex::Female,
         SexArg::Male => Sex::Male,
@@ -247,11 +247,11 @@ fn patient(args: &ExtractArgs) -> Result<Patient> {
         PregnancyArg::Pregnant => Pregnancy::Pregnant,
         PregnancyArg::Postpartum => Pregnancy::Postpartum,
     });
-    Ok(Patient {
+    Patient {
         age: args.age,
         sex,
         pregnancy,
-    })
+    }
 }
 
 /// `8m` to an age of eight months; `d`, `w` and `y` are days, weeks and years.

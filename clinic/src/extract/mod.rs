@@ -125,11 +125,7 @@ impl<F: Fn(&Record) -> Vec<Fault>> Check for F {
 
 /// The conversation that asks for a record.
 pub fn ask(transcript: &str) -> Conversation {
-    let text = format!("{INSTRUCTION}\n===\n{}\n===", transcript.trim());
-    Conversation {
-        system: None,
-        messages: vec![message(Role::User, text)],
-    }
+    crate::ask(INSTRUCTION, &format!("===\n{}\n===", transcript.trim()))
 }
 
 /// Extracts what a consultation said.
