@@ -9,18 +9,19 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::assertion::{self, Relative};
 use crate::coding::{self, Coded, Codes};
 use crate::danger::{Assessment, Patient, Rules};
 use crate::error::Result;
-use crate::extract::{self, Attempt, Dropped, Fault, Transcript, Way};
+use crate::extract::{self, Attempt, Dropped, Fault, Overlooked, Reason, Transcript, Way};
 use crate::fhir::bundle::{self, Built, Kind, Making, Setting, Source};
 use crate::fhir::{Issue, validate};
-use crate::record::{Allergy, Condition, Medication, Record, Span, Vital};
+use crate::record::{Allergy, Condition, Medication, Record, Span, Subject, Vital};
 use crate::terminology::{Candidate, ICD10CM_SYSTEM, RXNORM_SYSTEM, Terminology};
 use crate::writer::Writer;
 
 /// Where everything is computed, for whoever reads the result.
-const PRIVACY: &str = "on-device";
+pub const PRIVACY: &str = "on-device";
 
 /// How a consultation is processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +147,17 @@ pub struct ModelInfo {
     pub privacy: String,
 }
 
+impl ModelInfo {
+    pub(crate) fn of(making: &Making) -> Self {
+        Self {
+            model: making.model.clone(),
+            quantization: making.quantisation.clone(),
+            device: making.device.clone(),
+            privacy: PRIVACY.to_owned(),
+        }
+    }
+}
+
 /// What came of a consultation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Processed {
@@ -161,6 +173,8 @@ pub struct Processed {
     pub way: Way,
     /// What the draft says beyond the transcript.
     pub dropped: Vec<Dropped>,
+    /// What simple rules find in the transcript and the draft does not have.
+    pub overlooked: Vec<Overlooked>,
     /// Every draft, and what was wrong with it.
     pub repair_log: Vec<Attempt>,
     /// Danger signs by rule. No model has a say in them.
@@ -182,8 +196,18 @@ pub async fn process<W: Writer>(
     transcript: &str,
     setup: &Setup<'_>,
 ) -> Result<Processed> {
+    process_with(writer, transcript, setup, None).await
+}
+
+/// Processes a consultation about which there is a note, for the Bundle.
+pub(crate) async fn process_with<W: Writer>(
+    writer: &mut W,
+    transcript: &str,
+    setup: &Setup<'_>,
+    note: Option<&bundle::Note>,
+) -> Result<Processed> {
     let fits = |record: &Record| match setup.options.validate_fhir {
-        true => faults(transcript, record, setup),
+        true => faults(transcript, record, note, setup),
         false => Vec::new(),
     };
     let extraction = extract::extract(
@@ -198,36 +222,48 @@ pub async fn process<W: Writer>(
     let text = Transcript::new(transcript);
     let codes = coding::code(writer, &record, &text, setup.terminology).await?;
     let blocked = extraction.way == Way::Blocked;
+    let overlooked = match extraction.way {
+        Way::FirstPass | Way::Repaired => extract::overlooked(&text, setup.terminology, &record),
+        Way::Fallback | Way::Blocked => Vec::new(),
+    };
     let built = match setup.options.validate_fhir && !blocked {
-        true => Some(build(transcript, &record, &codes, setup)?),
+        true => Some(build(transcript, &record, &codes, note, setup)?),
         false => None,
     };
     let validation = validation(&record, built.as_ref());
     let bundle = built
         .filter(|_| validation.bundle_valid)
         .map(|it| it.bundle);
-    let making = &setup.making;
     Ok(Processed {
         success: !blocked && (validation.bundle_valid || !setup.options.validate_fhir),
         danger_signs: Rules::shipped()?.assess(&setup.patient, &record, transcript),
-        notices: notices(&record, &codes, extraction.way, &extraction.dropped, setup),
+        notices: notices(
+            &record,
+            &codes,
+            extraction.way,
+            &extraction.dropped,
+            &text,
+            setup,
+        ),
         data: data(record, codes, transcript),
         validation,
         bundle,
         way: extraction.way,
         dropped: extraction.dropped,
+        overlooked,
         repair_log: extraction.log,
         processing_time_ms: None,
-        model_info: ModelInfo {
-            model: making.model.clone(),
-            quantization: making.quantisation.clone(),
-            device: making.device.clone(),
-            privacy: PRIVACY.to_owned(),
-        },
+        model_info: ModelInfo::of(&setup.making),
     })
 }
 
-fn build(transcript: &str, record: &Record, codes: &Codes, setup: &Setup<'_>) -> Result<Built> {
+fn build(
+    transcript: &str,
+    record: &Record,
+    codes: &Codes,
+    note: Option<&bundle::Note>,
+    setup: &Setup<'_>,
+) -> Result<Built> {
     let coding = |coded: &Coded| coded.coding.clone();
     let codes = bundle::Codes {
         medications: codes.medications.iter().map(coding).collect(),
@@ -239,7 +275,7 @@ fn build(transcript: &str, record: &Record, codes: &Codes, setup: &Setup<'_>) ->
         codes: &codes,
         transcript,
         with_transcript: setup.options.with_transcript,
-        note: None,
+        note,
         patient_name: None,
         setting: Setting::default(),
         making: &setup.making,
@@ -252,9 +288,14 @@ fn build(transcript: &str, record: &Record, codes: &Codes, setup: &Setup<'_>) ->
 }
 
 /// What is wrong with what a record would become, by the record's own places.
-fn faults(transcript: &str, record: &Record, setup: &Setup<'_>) -> Vec<Fault> {
+fn faults(
+    transcript: &str,
+    record: &Record,
+    note: Option<&bundle::Note>,
+    setup: &Setup<'_>,
+) -> Vec<Fault> {
     // What is wrong with the host's own words is told when the Bundle itself is made.
-    let Ok(built) = build(transcript, record, &Codes::default(), setup) else {
+    let Ok(built) = build(transcript, record, &Codes::default(), note, setup) else {
         return Vec::new();
     };
     let issues = validate(&built.bundle);
@@ -352,6 +393,7 @@ fn notices(
     codes: &Codes,
     way: Way,
     dropped: &[Dropped],
+    transcript: &Transcript<'_>,
     setup: &Setup<'_>,
 ) -> Vec<String> {
     let mut notices = Vec::new();
@@ -362,11 +404,37 @@ fn notices(
         ),
         Way::Blocked => notices.push("Nothing could be extracted. Write the record by hand.".to_owned()),
     }
-    if !dropped.is_empty() {
+    let overruled = dropped.iter().filter_map(|it| {
+        let name = &it.said;
+        let recorded = match it.reason {
+            Reason::Denied => "as not there, for the transcript denies it",
+            Reason::OfRelative => "as a relative's, for the transcript says so",
+            Reason::Past => "without a state, for the transcript says that it is over",
+            _ => return None,
+        };
+        Some(format!(
+            "\u{201c}{name}\u{201d} is recorded {recorded}; the draft said otherwise."
+        ))
+    });
+    let overruled: Vec<String> = overruled.collect();
+    let left_out = dropped.len() - overruled.len();
+    if left_out > 0 {
         notices.push(format!(
-            "{} statements of the draft are not supported by the transcript and were left out.",
-            dropped.len()
+            "{} not supported by the transcript and left out.",
+            crate::counted(left_out, "statement", "the draft")
         ));
+    }
+    notices.extend(overruled);
+    for it in &record.conditions {
+        let quote = it.evidence.of(transcript.text()).unwrap_or_default();
+        let said = assertion::of_name(transcript, quote, &it.name);
+        let perhaps = said.is_some_and(|said| said.relative == Relative::Perhaps);
+        if perhaps && it.subject == Subject::Patient {
+            let name = &it.name;
+            notices.push(format!(
+                "\u{201c}{name}\u{201d} may be a relative's: say whose it is."
+            ));
+        }
     }
     for (it, coded) in record.conditions.iter().zip(&codes.conditions) {
         let chosen = |candidate: &&Candidate| Some(&candidate.coding) == coded.coding.as_ref();

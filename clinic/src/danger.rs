@@ -8,7 +8,6 @@
 //! which overlooked one does not lower the floor. This is no medical device, and no rule replaces a clinician.
 
 mod document;
-mod lists;
 pub mod measure;
 mod spoken;
 pub mod table;
@@ -17,10 +16,10 @@ pub mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::quote::Transcript;
 use crate::record::{Record, Span, Vital};
 use measure::Decimal;
 use table::{Group, Limit, Population, Rule, Source};
-use words::Text;
 
 pub use document::document;
 
@@ -223,7 +222,7 @@ impl Rules {
         let case = Case {
             vitals: &record.vitals,
             spoken: spoken::vitals(transcript),
-            text: Text::new(transcript),
+            text: Transcript::new(transcript),
             maternal: matches!(
                 patient.pregnancy,
                 Some(Pregnancy::Pregnant | Pregnancy::Postpartum)
@@ -322,7 +321,7 @@ fn by_age(rule: &Rule, patient: &Patient) -> Concerns {
 struct Case<'a> {
     vitals: &'a [Vital],
     spoken: Vec<Vital>,
-    text: Text,
+    text: Transcript<'a>,
     maternal: bool,
 }
 
@@ -342,7 +341,7 @@ impl Case<'_> {
                 .find(|vital| beyond(vital))
                 .map(|vital| vital.evidence)
         };
-        let named = || self.text.find(&group.phrases, self.maternal);
+        let named = || words::find(&self.text, &group.phrases, self.maternal);
         measured.or_else(|| said().or_else(named).map(Evidence::Words))
     }
 

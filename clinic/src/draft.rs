@@ -1,6 +1,5 @@
 //! JSON in what a model wrote.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -19,19 +18,4 @@ pub fn object(draft: &str) -> Result<Map<String, Value>> {
         .next()
         .ok_or_else(|| not_json("it is empty"))?
         .map_err(|error| not_json(&error.to_string()))
-}
-
-/// A field of an object as what it should be. One that is absent is `null`.
-///
-/// # Errors
-/// [`Error::BadForm`].
-pub fn field<T: DeserializeOwned>(
-    object: &mut Map<String, Value>,
-    name: &'static str,
-) -> Result<T> {
-    let value = object.remove(name).unwrap_or_default();
-    serde_json::from_value(value).map_err(|error| Error::BadForm {
-        field: name,
-        detail: error.to_string(),
-    })
 }

@@ -41,24 +41,6 @@ pub enum Error {
         found: String,
     },
 
-    /// A field of a form is not of the form.
-    #[error("field `{field}` of the draft is not as asked: {detail}; ask again")]
-    BadForm {
-        /// Which one.
-        field: &'static str,
-        /// What is wrong.
-        detail: String,
-    },
-
-    /// Nothing of a draft rests on what it was made from.
-    #[error(
-        "nothing in the draft has its evidence ({dropped} statements dropped); ask again, or write it by hand"
-    )]
-    NoEvidence {
-        /// Statements without evidence.
-        dropped: usize,
-    },
-
     /// An answer that should say where something is has no list of boxes.
     #[error("the answer holds no list of boxes; ask again, or allow it more tokens")]
     NoBoxes,

@@ -1,13 +1,14 @@
-//! SOAP notes: subjective, objective, assessment, plan. [`SoapNote`] is plain text, [`SoapForm`] names its evidence.
+//! SOAP notes: subjective, objective, assessment, plan. [`SoapNote`] is plain text; in a [`form::Note`] every sentence has its
+//! evidence, and [`note::process`] has one written.
 
 pub mod form;
+pub mod note;
+mod rules;
 
 use outpost_engine::chat::Conversation;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-
-pub use form::SoapForm;
 
 /// What a model is asked for a note.
 pub const INSTRUCTION: &str = "Write a SOAP note.";

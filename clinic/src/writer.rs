@@ -10,7 +10,7 @@ use crate::error::Result;
 /// What a draft is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
-    /// The conversation; its last turn is the user's.
+    /// The conversation; its last turn is the user's. Its pictures are those that the writer was given, in their order.
     pub conversation: Conversation,
     /// JSON Schema, as text, that the answer must keep to, where the writer can be held to one.
     pub schema: Option<String>,

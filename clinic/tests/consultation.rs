@@ -75,6 +75,15 @@ fn tables() -> Terminology {
 }
 
 fn run(script: &mut Script, terminology: &Terminology, options: Options) -> Processed {
+    run_on(SAID, script, terminology, options)
+}
+
+fn run_on(
+    said: &str,
+    script: &mut Script,
+    terminology: &Terminology,
+    options: Options,
+) -> Processed {
     let setup = Setup {
         terminology,
         patient: Patient {
@@ -91,7 +100,7 @@ fn run(script: &mut Script, terminology: &Terminology, options: Options) -> Proc
         },
         options,
     };
-    pollster::block_on(process(script, SAID, &setup)).unwrap()
+    pollster::block_on(process(script, said, &setup)).unwrap()
 }
 
 fn draft() -> String {
@@ -234,6 +243,50 @@ fn without_tables_there_are_words_and_it_says_so() {
     );
 }
 
+/// What stays wrong in a draft is set right by rule, and the result, its log and its Bundle say so.
+#[test]
+fn what_the_words_overrule_is_in_the_notices_and_the_bundle() {
+    let said = "No grey fever. Her mother has ear trouble. My father had a chest cold.";
+    let condition = |quote: &str, name: &str| json!({ "quote": quote, "name": name, "clinical_status": "active", "verification": "confirmed", "subject": "patient" });
+    let draft = json!({
+        "medications": [], "allergies": [], "vitals": [],
+        "conditions": [
+            condition("grey fever", "grey fever"),
+            condition("mother has ear trouble", "ear trouble"),
+            condition("father had a chest cold", "chest cold"),
+        ],
+    })
+    .to_string();
+    let none = r#"{"choice":"none"}"#.to_owned();
+    let mut script = Script::of([draft.clone(), draft.clone(), draft, none]);
+    let done = run_on(said, &mut script, &tables(), Options::default());
+    assert_eq!((done.way, done.success), (Way::Repaired, true));
+    for notice in [
+        "\u{201c}grey fever\u{201d} is recorded as not there, for the transcript denies it; the draft said otherwise.",
+        "\u{201c}ear trouble\u{201d} is recorded as a relative's, for the transcript says so; the draft said otherwise.",
+        "\u{201c}chest cold\u{201d} may be a relative's: say whose it is.",
+    ] {
+        assert!(
+            done.notices.iter().any(|it| it == notice),
+            "{:?}",
+            done.notices
+        );
+    }
+    assert!(!done.notices.iter().any(|it| it.contains("left out")));
+    for attempt in &done.repair_log {
+        assert_eq!(attempt.faults.len(), 2, "{attempt:?}");
+    }
+    let bundle = done.bundle.unwrap();
+    let refuted = |it: &&Value| it["verificationStatus"]["coding"][0]["code"] == "refuted";
+    let conditions = resources(&bundle, "Condition");
+    assert_eq!(
+        conditions.len(),
+        2,
+        "the relative's is none of the patient's"
+    );
+    assert_eq!(conditions.iter().filter(|it| refuted(it)).count(), 1);
+}
+
 #[test]
 fn danger_signs_come_from_rules_whatever_was_drafted() {
     let done = run(
@@ -309,4 +362,40 @@ fn the_same_drafts_give_the_same_bytes_and_a_seed_other_addresses() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn what_rules_find_and_the_draft_lacks_is_said() {
+    let whole = run(
+        &mut Script::of([draft(), r#"{"choice":"none"}"#.to_owned()]),
+        &tables(),
+        Options {
+            validate_fhir: false,
+            ..Options::default()
+        },
+    );
+    let lists =
+        |done: &Processed| -> Vec<&str> { done.overlooked.iter().map(|it| it.list).collect() };
+    assert!(
+        lists(&whole).iter().all(|list| *list == "conditions"),
+        "{:?}",
+        whole.overlooked
+    );
+
+    let mut lacking: Value = serde_json::from_str(&draft()).unwrap();
+    lacking["medications"] = json!([]);
+    lacking["vitals"].as_array_mut().unwrap().truncate(1);
+    let done = run(
+        &mut Script::of([lacking.to_string(), r#"{"choice":"none"}"#.to_owned()]),
+        &tables(),
+        Options::default(),
+    );
+    assert_eq!(done.way, Way::FirstPass);
+    let said: Vec<&str> = done.overlooked.iter().map(|it| &*it.quote).collect();
+    assert!(said.iter().any(|it| it.contains("Fenatulex")), "{said:?}");
+    assert!(said.contains(&"pulse 72"), "{said:?}");
+    assert!(
+        done.data.medications.is_empty(),
+        "a rule's find is no fact of the draft"
+    );
 }

@@ -8,67 +8,21 @@
     clippy::panic
 )]
 
-use std::collections::VecDeque;
+#[path = "extract/asserted.rs"]
+mod asserted;
+mod script;
 
-use outpost_clinic::Result;
 use outpost_clinic::extract::{
     Extraction, Fault, Lexicon, MOST_REPAIRS, Options, Reason, Way, extract,
 };
 use outpost_clinic::record::{MedicationStatus, Record, Subject, Verification, VitalSign};
-use outpost_clinic::writer::{Ask, Draft, Writer};
 use outpost_engine::chat::Part;
+use script::Script;
 use serde_json::{Value, json};
 
 const SAID: &str = "She has had a chest cold for three days. No fever. Her mother has grey ear.\n\
     Blood pressure 120/80, pulse 72. She is allergic to Pelvimol.\n\
     I prescribed Fenatulex 35 mg, twice a day for 5 days.";
-
-/// Writes what it was told to, one draft after the other, and keeps what it was asked.
-#[derive(Default)]
-struct Script {
-    drafts: VecDeque<Draft>,
-    asked: Vec<Ask>,
-}
-
-impl Script {
-    fn of<const N: usize>(drafts: [&str; N]) -> Self {
-        let draft = |text: &str| Draft {
-            text: text.to_owned(),
-            cut: false,
-        };
-        Self {
-            drafts: drafts.into_iter().map(draft).collect(),
-            asked: Vec::new(),
-        }
-    }
-
-    /// What it was told the last time.
-    fn told(&self) -> &str {
-        match &self
-            .asked
-            .last()
-            .unwrap()
-            .conversation
-            .messages
-            .last()
-            .unwrap()
-            .parts[0]
-        {
-            Part::Text(text) => text,
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-impl Writer for Script {
-    async fn write(&mut self, ask: &Ask) -> Result<Draft> {
-        self.asked.push(ask.clone());
-        Ok(self
-            .drafts
-            .pop_front()
-            .expect("it is asked no more often than it has drafts"))
-    }
-}
 
 struct Names;
 
@@ -266,18 +220,7 @@ fn the_best_draft_counts_not_the_last() {
 
 #[test]
 fn a_draft_that_does_not_end_is_cut_told_so_and_replaced_by_rules() {
-    let endless = Draft {
-        text: format!(
-            "{}{}",
-            r#"{"medications":["#,
-            r#"{"quote":"x"},"#.repeat(5000)
-        ),
-        cut: true,
-    };
-    let mut script = Script {
-        drafts: VecDeque::from(vec![endless; 1 + MOST_REPAIRS]),
-        asked: Vec::new(),
-    };
+    let mut script = Script::endless(r#"{"medications":["#, r#"{"quote":"x"},"#);
     let found = run(&mut script);
     assert!(script.told().contains("too long"), "{}", script.told());
     let shown: usize = script.asked[1]

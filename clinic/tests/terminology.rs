@@ -14,3 +14,5 @@ mod icd10cm;
 mod lists;
 #[path = "terminology/medications.rs"]
 mod medications;
+#[path = "terminology/pieces.rs"]
+mod pieces;

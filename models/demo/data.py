@@ -1,4 +1,4 @@
-"""The generator: instances of the four tasks, as turns of text with an optional picture, and their prompt text.
+"""The generator: instances of the six tasks, as turns of text with an optional picture, and their prompt text.
 
 `instance(task, seed, held)` follows from its arguments alone. Training asks with held=False and its own seeds; evaluation
 asks with held=True, which draws pictures from held-out seeds and texts from the held-out side of the content hash.
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import chat_texts
 import consultations
 import drills
+import records
 from pictures import HELD_OUT_SEED, KINDS, SIDES, ZONES, finding_of
 
-TASKS = ("picture", "soap", "extract", "chat")  # and "repeat", in training only
+TASKS = ("picture", "soap", "extract", "record", "note", "chat")  # and "repeat", in training only
 IMAGE_TOKENS = 16
 IMAGE_TEXT = "\n\n<start_of_image>" + "<image_soft_token>" * IMAGE_TOKENS + "<end_of_image>\n\n"
 END_OF_TURN = "<end_of_turn>"
@@ -54,6 +55,12 @@ def instance(task: str, seed: int, held: bool = False, variant: int = 0) -> Inst
     elif task == "extract":
         prompt, answer, fields = consultations.extraction(rng, held)
         made = Instance(task, [(prompt, answer)], fields=fields)
+    elif task == "record":
+        prompt, answer, fields = records.record(rng, held)
+        made = Instance(task, [(prompt, answer)], fields=fields)
+    elif task == "note":
+        prompt, answer, fields = records.note(rng, held)
+        made = Instance(task, [(prompt, answer)], fields=fields)
     elif task == "repeat":
         made = Instance(task, [drills.repeat(rng)])
     else:
@@ -62,7 +69,7 @@ def instance(task: str, seed: int, held: bool = False, variant: int = 0) -> Inst
         while not held and len(made.turns) < 3 and rng.random() < 0.4:  # a page keeps its conversation
             other = rng.choices(("chat", "extract"), (4, 1))[0]
             made.turns.append(_turn(rng, other))
-    made.system = system
+    made.system = None if task in ("record", "note") else system  # the application asks for these without one
     return made
 
 

@@ -17,6 +17,7 @@ from answer import answers, picture_of
 from consultations import FIELDS
 
 COUNT = 300  # instances a task
+FORM_TOKENS = 640  # longest record or note
 RESULTS = demo.HERE / "eval" / "results.json"
 CARD = demo.HERE / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
@@ -26,9 +27,18 @@ def held_out(task: str):
     return [data.instance(task, seed, held=True) for seed in range(COUNT)]
 
 
-def ask(model, tokenizer, instances, pictures=None):
+def ask(model, tokenizer, instances, pictures=None, **limits):
     prompts = [data.prompt_text(made) for made in instances]
-    return answers(model, tokenizer, prompts, pictures or [picture_of(made) for made in instances])
+    return answers(model, tokenizer, prompts, pictures or [picture_of(made) for made in instances], **limits)
+
+
+def as_json(reply: str):
+    """The object that an answer is; None if it is none."""
+    try:
+        value = json.loads(reply)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def share(hits) -> float:
@@ -64,18 +74,24 @@ def soap_scores(model, tokenizer):
 
 def extract_scores(model, tokenizer):
     asked = held_out("extract")
-    found = []
-    for reply in ask(model, tokenizer, asked):
-        try:
-            value = json.loads(reply)
-        except ValueError:
-            value = None
-        found.append(value if isinstance(value, dict) else None)
+    found = [as_json(reply) for reply in ask(model, tokenizer, asked)]
     scores = {"valid JSON": share(value is not None for value in found)}
     found = [value or {} for value in found]
     for key in FIELDS:
         scores[key] = share(value.get(key, "") == made.fields[key] for value, made in zip(found, asked))
     scores["all four"] = share(value == made.fields for value, made in zip(found, asked))
+    return scores
+
+
+def form_scores(model, tokenizer, task: str):
+    """Without the constraint and the repairs that the application adds; `outpost eval` measures with them."""
+    asked = held_out(task)
+    found = [as_json(reply) for reply in ask(model, tokenizer, asked, batch=20, limit=FORM_TOKENS)]
+    scores = {"valid JSON": share(value is not None for value in found)}
+    found = [value or {} for value in found]
+    for key in asked[0].fields:
+        scores[key] = share(value.get(key) == made.fields[key] for value, made in zip(found, asked))
+    scores["all"] = share(value == made.fields for value, made in zip(found, asked))
     return scores
 
 
@@ -95,6 +111,8 @@ def measure(kind: str) -> dict:
         "picture": picture_scores(model, tokenizer),
         "soap": soap_scores(model, tokenizer),
         "extract": extract_scores(model, tokenizer),
+        "record": form_scores(model, tokenizer, "record"),
+        "note": form_scores(model, tokenizer, "note"),
         "chat": chat_scores(model, tokenizer),
     }
 

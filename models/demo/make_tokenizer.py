@@ -5,7 +5,7 @@ import data
 import export
 from model import TOKENIZER
 
-VOCAB = 1536
+VOCAB = 1792
 LINES = 20_000  # conversations
 
 

@@ -1,16 +1,20 @@
-"""Writes held-out samples for other engines: eval/heldout.jsonl with eval/images/, and examples/ for the web page.
+"""Writes held-out samples for other engines: eval/heldout.jsonl with eval/images/, eval/transcripts.jsonl, and examples/ for
+the web page.
 
     python samples.py
 
-A line: id, task, form, system (or null), prompt (user text), image (file, or null), image_first, expected, fields.
+A line of heldout.jsonl: id, task, form, system (or null), prompt (user text), image (file, or null), image_first, expected,
+fields. A line of transcripts.jsonl: id, transcript, expected (facts), as `outpost eval` reads it.
 """
 import json
 
 import data
 import model as demo
+import records
 from pictures import HELD_OUT_SEED, draw, finding_of
 
 EACH = 20  # instances a text task
+TRANSCRIPTS = 60
 PICTURES = 24
 LARGEST = 40_000  # bytes of a picture file; a noisier one is passed over
 SIZES = ((256, 256), (256, 304), (288, 256), (272, 320), (320, 256))  # (width, height), pixels
@@ -49,6 +53,11 @@ def main():
             row = {"id": f"{made.task}-{number}", "task": made.task, "form": made.form or made.task, "system": made.system,
                    "prompt": prompt, "image": image, "image_first": made.picture_first if image else None,
                    "expected": expected, "fields": made.fields}
+            out.write(json.dumps(row) + "\n")
+    with open(folder / "transcripts.jsonl", "w", encoding="utf-8") as out:
+        for n in range(100_000, 100_000 + TRANSCRIPTS):
+            made = data.instance("record", n, held=True)
+            row = {"id": f"record-{n}", "transcript": records.transcript(made.turns[0][0]), "expected": records.facts(made.fields)}
             out.write(json.dumps(row) + "\n")
     for name, (kind, side, zone) in EXAMPLES.items():
         seed, wanted = FIRST_EXAMPLE, (kind, side, zone)

@@ -19,10 +19,10 @@ BUILD = Path(__file__).parent / "build"
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 31)}
 
 VISION_STEPS, VISION_BATCH = 800, 24
-TEXT_STEPS, TEXT_TOKENS = 600, 4096
-JOINT_STEPS, JOINT_PICTURES, JOINT_TOKENS = 600, 20, 2048
-SHARES = {"soap": 0.4, "extract": 0.22, "chat": 0.2, "repeat": 0.18}  # of conversations
-JOINT_SHARES = {"soap": 0.35, "extract": 0.2, "chat": 0.3, "repeat": 0.15}
+TEXT_STEPS, TEXT_TOKENS = 900, 6144
+JOINT_STEPS, JOINT_PICTURES, JOINT_TOKENS = 600, 20, 5120
+SHARES = {"soap": 0.21, "extract": 0.12, "record": 0.22, "note": 0.13, "chat": 0.22, "repeat": 0.1}  # of conversations
+JOINT_SHARES = {"soap": 0.18, "extract": 0.1, "record": 0.2, "note": 0.12, "chat": 0.34, "repeat": 0.06}
 LABEL_CLASSES = (5, 3, 4)  # kind, side, zone; class 0 is "none"
 
 

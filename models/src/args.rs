@@ -11,7 +11,8 @@ use outpost_engine::session::DEFAULT_CONTEXT_TOKENS;
 use outpost_engine::weights::BlockType;
 
 pub use clinical::{
-    ExtractArgs, FhirCommand, PregnancyArg, SexArg, TerminologyBuildArgs, TerminologyCommand,
+    ConsultationArgs, DraftArgs, ExtractArgs, FhirCommand, FindingsArgs, PatientArgs, PregnancyArg,
+    SexArg, SoapArgs, TerminologyBuildArgs, TerminologyCommand, TerminologyMeasureArgs,
     TerminologySearchArgs, ValidateArgs,
 };
 
@@ -61,6 +62,10 @@ pub enum Command {
     Eval(EvalArgs),
     /// Turn the transcript of a consultation into facts with codes, a FHIR R4 Bundle and danger signs
     Extract(ExtractArgs),
+    /// Write a SOAP note about the transcript of a consultation, each sentence with its evidence
+    Soap(SoapArgs),
+    /// Describe the findings in medical pictures
+    Findings(FindingsArgs),
     /// Check resources of FHIR R4
     #[command(subcommand)]
     Fhir(FhirCommand),
@@ -402,7 +407,7 @@ pub struct EvalArgs {
     #[arg(long)]
     pub no_template: bool,
 
-    /// Keep every answer to a multiple-choice question in this folder, and go on where it ends
+    /// Keep every answer in this folder, and go on where it ends
     #[arg(long, value_name = "DIR")]
     pub log: Option<PathBuf>,
 

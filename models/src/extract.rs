@@ -1,24 +1,25 @@
 //! `outpost extract`: a transcript to facts with codes, a valid FHIR Bundle and danger signs.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use outpost_clinic::consultation::{self, Options, Processed, Setup};
-use outpost_clinic::danger::{Age, Patient, Pregnancy, Sex};
+use outpost_clinic::danger::{Age, Assessment, Patient, Pregnancy, Sex};
 use outpost_clinic::extract::{self, INSTRUCTION, Way};
 use outpost_clinic::fhir::bundle::Making;
 use outpost_clinic::terminology::{Index, Terminology, list, rxnorm};
 use outpost_clinic::writer::{Ask, Draft, Writer};
 use outpost_engine::constraint::Rule;
 use outpost_engine::error::Error as EngineError;
+use outpost_engine::image::RgbImage;
 use outpost_engine::ports::Clock;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Event, FinishReason, Flow, Request};
-use outpost_engine::weights::WeightSource;
+use outpost_engine::weights::{WeightSource, main_type};
+use serde_json::Value;
 
-use crate::args::{ExtractArgs, PregnancyArg, SexArg};
+use crate::args::{ConsultationArgs, DraftArgs, ExtractArgs, PatientArgs, PregnancyArg, SexArg};
 use crate::error::{Error, Result};
 use crate::load::{self, Compute, Loaded};
 use crate::output;
@@ -29,62 +30,84 @@ const MAX_TRANSCRIPT_BYTES: u64 = 1 << 20;
 
 /// Prints the result, or what a person wants to know of it.
 pub fn run(args: &ExtractArgs, compute: Compute) -> Result<()> {
-    let transcript = transcript(&args.transcript)?;
-    let terminology = terminology(args)?;
-    let (model, quantisation) = describe(&args.model.model)?;
-    let recorded = recorded(args)?;
-    let mut loaded = load::engine(&args.model, compute)?;
-    let setup = Setup {
-        terminology: &terminology,
-        patient: patient(args),
-        making: Making {
-            program: concat!("Outpost ", env!("CARGO_PKG_VERSION")).to_owned(),
-            model,
-            quantisation,
-            device: loaded.engine.stats().adapter.clone(),
-            prompt: INSTRUCTION.to_owned(),
-            validators: vec![
-                concat!("Outpost ", env!("CARGO_PKG_VERSION"), ", FHIR R4").to_owned(),
-            ],
-            edits: Vec::new(),
-            recorded,
-        },
-        options: Options {
-            extract: extract::Options {
-                max_tokens: args.max_tokens,
-                fallback: !args.no_fallback,
-            },
-            validate_fhir: !args.no_fhir,
-            transaction: args.transaction,
-            with_transcript: !args.without_transcript,
-            seed: args.seed.unwrap_or_default(),
-        },
-    };
-    let started_ms = loaded.clock.now_ms();
+    let (work, mut loaded) = Work::begin(&args.consultation, INSTRUCTION.to_owned(), compute)?;
+    let (started_ms, setup) = (loaded.clock.now_ms(), work.setup(!args.no_fhir));
     let mut writer = Drafting {
-        sampler: SamplerOptions {
-            temperature: args.temperature,
-            seed: args.seed.unwrap_or_default(),
-            ..SamplerOptions::default()
-        },
+        sampler: sampler(&args.consultation.draft),
         loaded: &mut loaded,
     };
-    let processing = consultation::process(&mut writer, &transcript, &setup);
+    let processing = consultation::process(&mut writer, &work.transcript, &setup);
     let mut processed = pollster::block_on(processing)?;
-    let elapsed_ms = loaded.clock.now_ms() - started_ms;
-    // Whoever gives a seed wants the same bytes again, and time is never the same.
-    processed.processing_time_ms = args.seed.is_none().then_some(elapsed_ms);
-    if let (Some(path), Some(bundle)) = (&args.bundle, &processed.bundle) {
-        let text = serde_json::to_string_pretty(bundle).map_err(std::io::Error::from)?;
-        fs::write(path, text).map_err(|error| Error::write(path, &error))?;
+    processed.processing_time_ms = taken_ms(&loaded, started_ms, &args.consultation.draft);
+    if let Some(path) = &args.bundle {
+        write_bundle(path, processed.bundle.as_ref())?;
     }
-    eprintln!("{:.1} s", elapsed_ms / 1000.0);
-    match args.json {
+    match args.consultation.json {
         true => output::json(&processed),
         false => show(&processed),
     }
 }
 
+/// A consultation that is worked on.
+pub struct Work<'a> {
+    args: &'a ConsultationArgs,
+    /// What was said.
+    pub transcript: String,
+    terminology: Terminology,
+    making: Making,
+}
+
+impl<'a> Work<'a> {
+    /// Reads what the arguments name, and loads the model. `prompt` is what it will be asked.
+    pub fn begin(
+        args: &'a ConsultationArgs,
+        prompt: String,
+        compute: Compute,
+    ) -> Result<(Self, Loaded)> {
+        let transcript = transcript(&args.transcript)?;
+        let terminology = terminology(args)?;
+        let (model, quantisation) = describe(&args.model.model)?;
+        let recorded = recorded(args)?;
+        let loaded = load::engine(&args.model, compute)?;
+        let program = concat!("Outpost ", env!("CARGO_PKG_VERSION"));
+        let work = Self {
+            args,
+            transcript,
+            terminology,
+            making: Making {
+                program: program.to_owned(),
+                model,
+                quantisation,
+                device: loaded.engine.stats().adapter.clone(),
+                prompt,
+                validators: vec![format!("{program}, FHIR R4")],
+                edits: Vec::new(),
+                recorded,
+            },
+        };
+        Ok((work, loaded))
+    }
+
+    /// What it is processed with.
+    pub fn setup(&self, validate_fhir: bool) -> Setup<'_> {
+        let Self { args, .. } = self;
+        Setup {
+            terminology: &self.terminology,
+            patient: patient(&args.patient),
+            making: self.making.clone(),
+            options: Options {
+                extract: extract::Options {
+                    max_tokens: args.draft.max_tokens,
+                    fallback: !args.no_fallback,
+                },
+                validate_fhir,
+                transaction: args.transaction,
+                with_transcript: !args.without_transcript,
+                seed: args.draft.seed.unwrap_or_default(),
+            },
+        }
+    }
+}
 /// Has the loaded model write drafts.
 pub struct Drafting<'a> {
     /// The model.
@@ -95,29 +118,62 @@ pub struct Drafting<'a> {
 
 impl Writer for Drafting<'_> {
     async fn write(&mut self, ask: &Ask) -> outpost_clinic::Result<Draft> {
-        let request = Request {
-            conversation: ask.conversation.clone(),
-            max_tokens: ask.max_tokens,
-            sampler: self.sampler.clone(),
-            constraint: ask.schema.clone().map(Rule::JsonSchema),
-        };
-        let Loaded { engine, clock, .. } = &mut *self.loaded;
-        let mut on_event = |_: Event| Flow::Continue;
-        match engine.generate(&request, &[], clock, &mut on_event).await {
-            Ok(outcome) => Ok(Draft {
-                text: outcome.text,
-                cut: outcome.finish_reason != FinishReason::Stop,
-            }),
-            // The transcript fits; what was written about it does not fit beside it.
-            Err(EngineError::ContextFull { .. }) if ask.conversation.messages.len() > 1 => {
-                Ok(Draft {
-                    text: String::new(),
-                    cut: true,
-                })
-            }
-            Err(error) => Err(error.into()),
-        }
+        draft(self, &[], ask).await
     }
+}
+
+/// Has the loaded model write a draft about pictures, or without any.
+pub async fn draft(
+    drafting: &mut Drafting<'_>,
+    pictures: &[RgbImage],
+    ask: &Ask,
+) -> outpost_clinic::Result<Draft> {
+    let request = Request {
+        conversation: ask.conversation.clone(),
+        max_tokens: ask.max_tokens,
+        sampler: drafting.sampler.clone(),
+        constraint: ask.schema.clone().map(Rule::JsonSchema),
+    };
+    let Loaded { engine, clock, .. } = &mut *drafting.loaded;
+    let mut on_event = |_: Event| Flow::Continue;
+    let outcome = engine.generate(&request, pictures, clock, &mut on_event);
+    match outcome.await {
+        Ok(outcome) => Ok(Draft {
+            text: outcome.text,
+            cut: outcome.finish_reason != FinishReason::Stop,
+        }),
+        // What was asked fits; what was written about it does not fit beside it.
+        Err(EngineError::ContextFull { .. }) if ask.conversation.messages.len() > 1 => Ok(Draft {
+            text: String::new(),
+            cut: true,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How tokens are picked.
+pub fn sampler(args: &DraftArgs) -> SamplerOptions {
+    SamplerOptions {
+        temperature: args.temperature,
+        seed: args.seed.unwrap_or_default(),
+        ..SamplerOptions::default()
+    }
+}
+
+/// How long it took, for the result. Whoever gives a seed wants the same bytes again, and time is never the same.
+pub fn taken_ms(loaded: &Loaded, started_ms: f64, args: &DraftArgs) -> Option<f64> {
+    let taken_ms = loaded.clock.now_ms() - started_ms;
+    eprintln!("{:.1} s", taken_ms / 1000.0);
+    args.seed.is_none().then_some(taken_ms)
+}
+
+/// Writes a Bundle to a file, if there is one.
+pub fn write_bundle(path: &Path, bundle: Option<&Value>) -> Result<()> {
+    let Some(bundle) = bundle else {
+        return Ok(());
+    };
+    let text = serde_json::to_string_pretty(bundle).map_err(std::io::Error::from)?;
+    fs::write(path, text).map_err(|error| Error::write(path, &error))
 }
 
 fn transcript(path: &Path) -> Result<String> {
@@ -143,7 +199,7 @@ fn transcript(path: &Path) -> Result<String> {
     }
 }
 
-fn terminology(args: &ExtractArgs) -> Result<Terminology> {
+fn terminology(args: &ConsultationArgs) -> Result<Terminology> {
     let mut terminology = Terminology::default();
     if let Some(path) = args.icd10cm.clone().or_else(built_icd10cm) {
         terminology.conditions.push(index(&path)?);
@@ -151,8 +207,8 @@ fn terminology(args: &ExtractArgs) -> Result<Terminology> {
     if let Some(path) = &args.rxnorm {
         terminology.medications.push(match is_text(path) {
             true => {
-                let table = rxnorm::read(&text(path)?, None, "").map_err(Error::clinic(path))?;
-                Index::from_bytes(&table.to_bytes()?)?
+                let file = rxnorm::read(&text(path)?, None, "").map_err(Error::clinic(path))?;
+                Index::from_bytes(&file)?
             }
             false => index(path)?,
         });
@@ -170,7 +226,7 @@ fn terminology(args: &ExtractArgs) -> Result<Terminology> {
 fn built_icd10cm() -> Option<PathBuf> {
     let command = std::env::current_exe().ok()?;
     let folder = command.parent()?;
-    let places = ["icd10cm.bin", "../dist/terminology/icd10cm.bin"];
+    let places = ["icd10cm.index", "../dist/terminology/icd10cm.index"];
     places
         .map(|place| folder.join(place))
         .into_iter()
@@ -198,7 +254,7 @@ fn text(path: &Path) -> Result<String> {
 }
 
 /// What the model calls itself, and the type of most of its bytes.
-fn describe(path: &Path) -> Result<(String, String)> {
+pub fn describe(path: &Path) -> Result<(String, String)> {
     let model = Model::open(path, None)?;
     let source: &dyn WeightSource = model.text.as_ref();
     let name = source
@@ -211,24 +267,19 @@ fn describe(path: &Path) -> Result<(String, String)> {
             .to_string_lossy()
             .into_owned()
     };
-    let mut bytes = BTreeMap::new();
-    for tensor in source.tensors() {
-        *bytes.entry(tensor.block.name()).or_insert(0) += tensor.stored_bytes();
-    }
-    let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes);
-    let name = name.map_or_else(file, str::to_owned);
+    let quantisation = main_type(source.tensors());
     Ok((
-        name,
-        most.map_or_else(String::new, |(name, _)| name.to_owned()),
+        name.map_or_else(file, str::to_owned),
+        quantisation.to_owned(),
     ))
 }
 
 /// The instant that the Bundle bears: as given; with a seed, that of the transcript's file; else now.
-fn recorded(args: &ExtractArgs) -> Result<String> {
+fn recorded(args: &ConsultationArgs) -> Result<String> {
     if let Some(recorded) = &args.recorded {
         return Ok(recorded.clone());
     }
-    let time = match args.seed {
+    let time = match args.draft.seed {
         Some(_) => fs::metadata(&args.transcript)
             .and_then(|it| it.modified())
             .map_err(|error| Error::read(&args.transcript, &error))?,
@@ -237,7 +288,8 @@ fn recorded(args: &ExtractArgs) -> Result<String> {
     Ok(humantime::format_rfc3339_seconds(time).to_string())
 }
 
-fn patient(args: &ExtractArgs) -> Patient {
+/// What is known of the patient.
+pub fn patient(args: &PatientArgs) -> Patient {
     let sex = args.sex.map(|sex| match sex {
         SexArg::Female => Sex::Female,
         SexArg::Male => Sex::Male,
@@ -300,19 +352,31 @@ fn show(processed: &Processed) -> Result<()> {
             it.sign, it.value, it.unit
         ))?;
     }
-    for sign in &processed.danger_signs.found {
+    for it in &processed.overlooked {
         output::line(&format!(
-            "DANGER SIGN {:?}: {} ({})",
-            sign.urgency, sign.shown, sign.source.title
+            "OVERLOOKED  \u{201c}{}\u{201d} was said, and the draft does not have it",
+            it.quote
         ))?;
     }
-    for notice in &processed.notices {
-        output::line(&format!("note        {notice}"))?;
-    }
+    show_signs(&processed.danger_signs, &processed.notices)?;
     let bundle = match (&processed.bundle, processed.way) {
         (Some(_), _) => "a valid FHIR R4 Bundle; --bundle FILE writes it",
         (None, Way::Blocked) => "no Bundle: blocked",
         (None, _) => "no Bundle",
     };
     output::line(bundle)
+}
+
+/// What rules found, and what a person should know.
+pub fn show_signs(signs: &Assessment, notices: &[String]) -> Result<()> {
+    for sign in &signs.found {
+        output::line(&format!(
+            "DANGER SIGN {:?}: {} ({})",
+            sign.urgency, sign.shown, sign.source.title
+        ))?;
+    }
+    for notice in notices {
+        output::line(&format!("note        {notice}"))?;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod error;
 mod eval;
 mod extract;
 mod fhir;
+mod findings;
 mod generate;
 mod helpers;
 mod inspect;
@@ -16,6 +17,7 @@ mod load;
 mod logits;
 mod output;
 mod pack;
+mod soap;
 mod source;
 mod tensors;
 mod terminology;
@@ -69,7 +71,9 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Bench(args) => bench::run(args, device),
         Command::Eval(args) => eval::run(args, device),
         Command::Extract(args) => extract::run(args, device),
+        Command::Soap(args) => soap::run(args, device),
+        Command::Findings(args) => findings::run(args, device),
         Command::Fhir(command) => fhir::run(command),
-        Command::Terminology(command) => terminology::run(command),
+        Command::Terminology(command) => terminology::run(command, device),
     }
 }

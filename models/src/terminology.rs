@@ -1,5 +1,7 @@
 //! `outpost terminology`: tables of codes to index files, and what these answer.
 
+mod measure;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,18 +10,20 @@ use serde_json::json;
 
 use crate::args::{TerminologyBuildArgs, TerminologyCommand, TerminologySearchArgs};
 use crate::error::{Error, Result};
+use crate::load::Compute;
 
 /// Runs the command.
-pub fn run(command: &TerminologyCommand) -> Result<()> {
+pub fn run(command: &TerminologyCommand, compute: Compute) -> Result<()> {
     match command {
         TerminologyCommand::Build(args) => build(args),
         TerminologyCommand::Search(args) => search(args),
+        TerminologyCommand::Measure(args) => measure::run(args, compute),
     }
 }
 
 fn build(args: &TerminologyBuildArgs) -> Result<()> {
-    let table = if let Some(files) = &args.source.icd10cm {
-        icd10cm_table(files, args.release.as_deref())?
+    let bytes = if let Some(files) = &args.source.icd10cm {
+        icd10cm_table(files, args.release.as_deref())?.to_bytes()?
     } else if let Some(names) = &args.source.rxnorm {
         let relations = args.relations.as_deref().map(text).transpose()?;
         let release = args.release.as_deref().unwrap_or_default();
@@ -27,11 +31,11 @@ fn build(args: &TerminologyBuildArgs) -> Result<()> {
         rxnorm::read(&text(names)?, relations.as_deref(), release).map_err(named)?
     } else if let Some(csv) = &args.source.csv {
         let title = csv.file_stem().unwrap_or_default().to_string_lossy();
-        list::read(&text(csv)?, &title, args.release.as_deref()).map_err(Error::clinic(csv))?
+        let table = list::read(&text(csv)?, &title, args.release.as_deref());
+        table.map_err(Error::clinic(csv))?.to_bytes()?
     } else {
         return Ok(());
     };
-    let bytes = table.to_bytes()?;
     let index = Index::from_bytes(&bytes)?;
     std::fs::write(&args.out, &bytes).map_err(|error| Error::write(&args.out, &error))?;
     let (codes, complete) = index.counts();

@@ -75,11 +75,6 @@ fn what_cannot_be_used_is_refused_in_one_line() {
     write(&set, "note.txt", b"mine");
     let set = set.to_str().unwrap();
     let questions = write(&directory, "questions.jsonl", b"{\"id\": 1}\n");
-    let words = write(
-        &directory,
-        "words.jsonl",
-        br#"{"id": "a", "task": "t", "prompt": "Say a.", "expected": "a"}"#,
-    );
     let long = format!("--prompt={}", "word ".repeat(20_000));
     let file = golden("random/first.png");
     let out = directory.join("out.safetensors");
@@ -118,7 +113,6 @@ fn what_cannot_be_used_is_refused_in_one_line() {
         ("pack over files", vec!["pack", &model, "--out", set], "something else"),
         ("pack without text", vec!["pack", &mmproj, "--out", "x"], "no text model"),
         ("pack one twice", vec!["pack", &model, &model, "--out", "x"], "second"),
-        ("words are not logged", vec!["eval", "--model", &model, "--questions", &words, "--log", out], "not logged"),
         ("no question", vec!["eval", "--model", &model, "--questions", &questions], "line 1"),
     ];
     for (name, arguments, reason) in table {

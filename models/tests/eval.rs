@@ -409,6 +409,20 @@ fn the_model_reads_transcripts_and_is_scored_by_what_is_in_them() {
     );
     assert_eq!(report["kinds"]["vital-sign"]["precision"], 1.0, "{report}");
     assert_eq!(eval("q8_0", &arguments).json(), report);
-    let refusal = eval("q8_0", &["--questions", &path, "--log", "x"]).refusal();
-    assert!(refusal.contains("not logged"), "{refusal}");
+    let refusal = eval("q8_0", &["--questions", &path, "--no-template"]).refusal();
+    assert!(refusal.contains("chat template"), "{refusal}");
+
+    // A log of them is gone on with, and says the same.
+    let log = text(&directory.join("log"));
+    let logged = [&arguments[..], &["--log", &log]].concat();
+    eval("q8_0", &[&logged[..], &["--limit", "1"]].concat()).json();
+    let rest = eval("q8_0", &logged);
+    assert!(
+        rest.stderr.contains("going on after 1 answers"),
+        "{}",
+        rest.stderr
+    );
+    assert_eq!(rest.json(), report);
+    let found = outpost(&["eval", "--compare", &log, &log, "--json"]).json();
+    assert_eq!(found["metric"], "exact_match");
 }

@@ -19,11 +19,11 @@ use support::{Run, outpost, scratch};
 
 const MODEL: &str = "demo/demo-q8_0.gguf";
 
-const SAID: &str = "She has a lorry cold. No grey fever. Blood pressure 120/80, pulse 72.\n\
-    She is allergic to Pelvimol. I prescribed Fenatulex 35 mg, twice a day for 5 days.\n";
+const SAID: &str = "A 40 year old woman has had sore throat for 3 days. She has no cough. Blood pressure 120/80. \
+    Pulse 72. She is allergic to Pelvimol. I prescribed Fenatulex 35 mg, twice a day for 5 days.";
 
 const CONDITIONS: &str =
-    "system,code,display\nurn:invented,C-01,lorry cold\nurn:invented,C-02,grey fever\n";
+    "system,code,display\nurn:invented,C-01,sore throat\nurn:invented,C-02,cough\n";
 
 /// RXNCONSO.RRF as NLM lays it out, with an invented drug and code.
 const RXNCONSO: &str = "9000001|ENG||||||1|||9000001|RXNORM|IN|9000001|Fenatulex||N|4096|\n";
@@ -78,16 +78,13 @@ fn a_transcript_becomes_facts_with_codes_and_a_bundle_that_validates() {
         "twice a day, 5 days"
     );
     let conditions = done["data"]["conditions"].as_array().unwrap();
-    let cold = conditions
+    let throat = conditions
         .iter()
-        .find(|it| it["name"] == "lorry cold")
+        .find(|it| it["name"] == "sore throat")
         .unwrap();
-    assert_eq!(cold["coded"]["coding"]["code"], "C-01");
-    let fever = conditions
-        .iter()
-        .find(|it| it["name"] == "grey fever")
-        .unwrap();
-    assert_eq!(fever["verification"], "refuted");
+    assert_eq!(throat["coded"]["coding"]["code"], "C-01");
+    let cough = conditions.iter().find(|it| it["name"] == "cough").unwrap();
+    assert_eq!(cough["verification"], "refuted");
     assert!(done["processing_time_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(done["model_info"]["quantization"], "Q8_0");
     assert_eq!(done["model_info"]["privacy"], "on-device");

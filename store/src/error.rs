@@ -32,6 +32,13 @@ pub enum Error {
         path: String,
     },
 
+    /// A file of a shelf has other bytes than were put there.
+    #[error("{path} was changed on this device after it was stored; remove it and add it again")]
+    Changed {
+        /// Which file.
+        path: String,
+    },
+
     /// Storage failed in another way.
     #[error("storage failed at {path}: {detail}; try again, what was stored is kept")]
     Storage {

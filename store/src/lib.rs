@@ -9,6 +9,8 @@
 //! 3. a model that was deleted does not come back;
 //! 4. a file that the journal does not name belongs to nobody, and [`Library::clean_up`] removes it.
 //!
+//! Single files that a person brought, such as tables of codes, lie on a [`Shelf`] in a folder of their own.
+//!
 //! ```text
 //! journal.1, journal.2        what exists: one of them, the other while it is written anew
 //! model.<number>/             the folder of one installation, from its first byte on; never moved or renamed
@@ -58,6 +60,7 @@ mod part;
 mod recovery;
 mod resumable;
 mod shard;
+mod shelf;
 mod state;
 mod sums;
 mod verify;
@@ -73,4 +76,5 @@ pub use part::Part;
 pub use recovery::{Found, Gone};
 pub use resumable::ResumableSha256;
 pub use shard::{Reading, Shard};
+pub use shelf::{Item, NewItem, Note, Shelf};
 pub use write::Writer;

@@ -18,6 +18,7 @@ pub use self::options::Options;
 use crate::build;
 use crate::error::{Failure, Result};
 use crate::places::Places;
+use crate::process::Run;
 use crate::scale::{self, files};
 use crate::setup::{self, BrowserTools};
 
@@ -76,6 +77,11 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
             "kernels": found.kernels.iter().map(Kernel::json).collect::<Vec<_>>(),
             "notes": notes,
         });
+    }
+    if options.constraint {
+        let found = constraint(places, options)?;
+        text += &table::constraint(&found);
+        report["constraint"] = found;
     }
     eprintln!("{text}");
     println!("{report}");
@@ -159,6 +165,18 @@ fn in_browser(places: &Places, options: &Options, model: Option<&Path>) -> Resul
         kernels: list("kernels").iter().filter_map(Kernel::read).collect(),
         raw,
     })
+}
+
+/// What constraints cost in Node, whose engine of WebAssembly is Chromium's.
+fn constraint(places: &Places, options: &Options) -> Result<Value> {
+    let module = build::constraint_cost(places, &setup::for_page(places)?)?;
+    let printed = Run::new(places, setup::for_node(places)?)?
+        .arg(places.root.join("tests/bench/constraint.mjs"))
+        .arg(&module)
+        .arg(options.rounds.to_string())
+        .output()?;
+    serde_json::from_str(&printed)
+        .map_err(|error| Failure::new(format!("constraint.mjs printed no JSON: {error}")))
 }
 
 fn run_script(places: &Places, browser: &BrowserTools, plan: &Path) -> Result<()> {

@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod build;
 mod error;
+mod evaluation;
 mod fuzz;
 mod places;
 mod process;
@@ -39,6 +40,7 @@ cargo xtask scale [--shape NAME] [--types MIX]          measure the page with a 
                   [--device gpu|cpu] [--keep]           the native engine's device (cpu); keep the browser's profile
                   [--json FILE]                         write the figures to a file too
 cargo xtask bench [--native] [--browser] [--kernels]    measure the engine beside llama.cpp, wllama and ONNX Runtime Web;
+                  [--constraint]                        what constraints on answers cost in WebAssembly;
                   [--shape NAME] [--types MIX]          the model (270m, q4_0)
                   [--model FILE]                        another model's file
                   [--prompt-tokens N] [--tokens N]      a prompt (128) and tokens after the first (32)
@@ -46,6 +48,8 @@ cargo xtask bench [--native] [--browser] [--kernels]    measure the engine besid
                   [--positions N,N]                     natively, tokens behind prompts of these lengths as well
                   [--rounds N] [--no-build]             times that everything is measured (5); as it was built before
                   [--json FILE]                         write the figures to a file too
+cargo xtask evaluation [--limit N] [--no-build]         the demonstration model in the page on transcripts that it does
+                  [--json FILE]                         not know: facts found, records valid; the first N (all)
 cargo xtask soak [--json FILE]                          hundreds of answers, loads and imports in one browser: is memory
                                                         flat at the end?
 cargo xtask setup                                       only install what building and testing need";
@@ -60,6 +64,7 @@ enum Task {
     Fuzz(fuzz::Options),
     Scale(scale::Options),
     Bench(bench::Options),
+    Evaluation(evaluation::Options),
     Soak { json: Option<PathBuf> },
     Tidy,
     Setup,
@@ -97,6 +102,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz(options) => fuzz::run(&places, &options),
         Task::Scale(options) => scale::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options),
+        Task::Evaluation(options) => evaluation::run(&places, &options),
         Task::Soak { json } => soak::run(&places, json.as_ref()),
         Task::Tidy => tidy::run(&places),
         Task::Setup => setup::everything(&places),
@@ -183,6 +189,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, lexopt::Erro
             Ok(Task::Scale(options))
         }
         "bench" => bench::Options::parse(&mut parser).map(Task::Bench),
+        "evaluation" => evaluation::Options::parse(&mut parser).map(Task::Evaluation),
         "soak" => {
             let mut json = None;
             while let Some(argument) = parser.next()? {

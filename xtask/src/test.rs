@@ -7,7 +7,9 @@
 use std::time::{Duration, Instant};
 
 use crate::audit;
-use crate::build::{self, NATIVE_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES};
+use crate::build::{
+    self, COST_PACKAGES, NATIVE_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES,
+};
 use crate::error::{Failure, Result};
 use crate::places::Places;
 use crate::process::Run;
@@ -15,7 +17,8 @@ use crate::setup::{self, WasmToolchain};
 use crate::tidy;
 
 /// Native crates without burn.
-const SMALL_PACKAGES: [&str; 5] = [
+const SMALL_PACKAGES: [&str; 6] = [
+    "outpost-constraint-cost",
     "outpost-protocol",
     "outpost-store",
     "outpost-thread",
@@ -205,7 +208,12 @@ fn native_tests(places: &Places, _: &Options) -> Result<()> {
 
 fn clippy_wasm(places: &Places, _: &Options) -> Result<()> {
     let toolchain = setup::for_page(places)?;
-    for packages in [&WORKER_PACKAGES[..], &PAGE_PACKAGES, &THREAD_PACKAGES] {
+    for packages in [
+        &WORKER_PACKAGES[..],
+        &PAGE_PACKAGES,
+        &THREAD_PACKAGES,
+        &COST_PACKAGES,
+    ] {
         lint_wasm(places, &toolchain, packages)?;
     }
     Ok(())

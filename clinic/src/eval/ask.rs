@@ -20,14 +20,18 @@
 //! control token before them ends every merge; so these are what is tokenised with the continuation.
 //!
 //! **By generation**: the block without `Answer:`, and what to answer with; greedy, in the chat template.
+//!
+//! Prompts with expected words are asked as they are, and transcripts as `extract` asks, both by generation in the chat
+//! template, whatever was wished for.
 
 use outpost_engine::chat::{ChatTemplate, Conversation, Message, Part, Role};
 use outpost_engine::error::Error as EngineError;
 use outpost_engine::tokenizer::{Span, Tokenizer};
 use serde::{Deserialize, Serialize};
 
-use super::question::{Choices, Question, Style, letter};
+use super::question::{Choices, Kind, Question, Style, letter};
 use crate::error::{Error, Result};
+use crate::extract;
 
 /// How an answer is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +64,28 @@ pub struct Plan {
     pub max_tokens: usize,
 }
 
+/// Most tokens of an answer, unless another number is given.
+const ANSWER_TOKENS: usize = 256;
+
+impl Plan {
+    /// How questions of a kind are asked, given what is wished for. `max_tokens`: as many as suit if not given.
+    pub fn of(kind: &Kind, by: By, framing: Framing, max_tokens: Option<usize>) -> Self {
+        let usual = match kind {
+            Kind::Facts { .. } => extract::Options::default().max_tokens,
+            _ => ANSWER_TOKENS,
+        };
+        let (by, framing) = match kind {
+            Kind::Choice(_) => (by, framing),
+            Kind::Words(_) | Kind::Facts { .. } => (By::Generation, Framing::Chat),
+        };
+        Self {
+            by,
+            framing,
+            max_tokens: max_tokens.unwrap_or(usual),
+        }
+    }
+}
+
 /// What to ask a model.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
@@ -75,6 +101,13 @@ pub enum Ask {
         /// What is asked, with one part for a picture.
         conversation: Conversation,
         /// Most tokens of the answer.
+        max_tokens: usize,
+    },
+    /// A record of a transcript: see [`super::transcript::extract`].
+    Extract {
+        /// What was said.
+        transcript: String,
+        /// Most tokens of a draft.
         max_tokens: usize,
     },
 }
@@ -151,17 +184,19 @@ fn turn(question: &Question, text: String) -> Conversation {
 ///
 /// # Errors
 /// [`Error::Engine`] where the template cannot have it.
-pub fn prompt_text(
-    question: &Question,
-    choices: &Choices,
-    plan: Plan,
-    template: &ChatTemplate,
-) -> Result<String> {
-    let text = block(choices, plan.by == By::Likelihood);
-    if plan.framing == Framing::Plain {
-        return Ok(plain_text(question, text));
-    }
-    let text = template.text(&turn(question, text))?;
+pub fn prompt_text(question: &Question, plan: Plan, template: &ChatTemplate) -> Result<String> {
+    let conversation = match &question.kind {
+        Kind::Choice(choices) => {
+            let text = block(choices, plan.by == By::Likelihood);
+            if plan.framing == Framing::Plain {
+                return Ok(plain_text(question, text));
+            }
+            turn(question, text)
+        }
+        Kind::Words(words) => turn(question, words.prompt.clone()),
+        Kind::Facts { transcript, .. } => extract::ask(transcript),
+    };
+    let text = template.text(&conversation)?;
     Ok(text.replace("<image_soft_token>", ""))
 }
 
@@ -180,11 +215,26 @@ fn plain_text(question: &Question, text: String) -> String {
 /// allow.
 pub fn ask(
     question: &Question,
-    choices: &Choices,
     plan: Plan,
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
 ) -> Result<Ask> {
+    let max_tokens = plan.max_tokens;
+    let choices = match &question.kind {
+        Kind::Choice(choices) => choices,
+        Kind::Words(words) => {
+            return Ok(Ask::Generate {
+                conversation: turn(question, words.prompt.clone()),
+                max_tokens,
+            });
+        }
+        Kind::Facts { transcript, .. } => {
+            return Ok(Ask::Extract {
+                transcript: transcript.clone(),
+                max_tokens,
+            });
+        }
+    };
     if plan.framing == Framing::Plain && (question.image.is_some() || plan.by == By::Generation) {
         return Err(Error::Questions {
             problem: format!(
@@ -198,7 +248,7 @@ pub fn ask(
     if plan.by == By::Generation {
         return Ok(Ask::Generate {
             conversation: turn(question, text),
-            max_tokens: plan.max_tokens,
+            max_tokens,
         });
     }
     let continuations = continuations(choices, plan.framing);

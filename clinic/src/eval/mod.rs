@@ -7,7 +7,8 @@
 //! - `run`: the questions one after the other, also from where an interrupted log ends.
 //! - `interval`, `paired`: what a share of right answers, and a difference of two, are worth.
 //! - `summary`: the shares, overall and by subject. `compare`: two logs of the same questions.
-//! - `facts`: what was extracted from a transcript, against what is in it.
+//! - `facts`, `transcript`: what was extracted from a transcript, against what is in it. `words`: answers in known words.
+//! - `report`: what came out, whatever was asked.
 //!
 //! Nothing here knows a file, a clock or a model: a host brings text, asks the model, and keeps the lines.
 
@@ -19,15 +20,19 @@ pub mod letter;
 pub mod paired;
 pub mod question;
 mod read;
+pub mod report;
 pub mod run;
 pub mod sample;
 pub mod summary;
+pub mod transcript;
+pub mod words;
 
 pub use ask::{Ask, By, Framing, Plan};
 pub use compare::Comparison;
 pub use interval::Interval;
-pub use question::{Choices, Kind, Question, Style};
+pub use question::{Choices, Kind, Question, Style, Words};
 pub use read::{CopBase, read};
+pub use report::Report;
 pub use run::{Answer, Evaluation};
 pub use summary::Summary;
 

@@ -32,7 +32,7 @@ pub enum Kind {
     /// To choose.
     Choice(Choices),
     /// To answer in words that are known.
-    Words,
+    Words(Words),
     /// To find the facts in a transcript.
     Facts {
         /// What was said.
@@ -47,10 +47,23 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Choice(_) => "multiple-choice questions",
-            Self::Words => "prompts with expected words",
+            Self::Words(_) => "prompts with expected words",
             Self::Facts { .. } => "transcripts with expected facts",
         }
     }
+}
+
+/// A question whose answer is words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    /// What it trains or tests: scores are told for each.
+    pub task: String,
+    /// What is asked.
+    pub prompt: String,
+    /// What is to be answered.
+    pub expected: String,
+    /// What of the answer is scored alone.
+    pub fields: Map<String, Value>,
 }
 
 /// A question with its choices.

@@ -8,7 +8,7 @@
 //! | `question`, `context`, `final_decision` (, `pubid`); or `QUESTION`, `CONTEXTS` | PubMedQA |
 //! | `question`, `choices` [..], `answer` (, `id`, `subject`, `system`, `image`, `image_first`, `style`) | any other; also pictures with labels |
 //! | `transcript`, `expected` [{`kind`, `name`, ..}, ..] (, `id`) | facts in a transcript |
-//! | `prompt`, `expected` (, `task`, `fields`) | words that are known |
+//! | `id`, `task`, `prompt`, `expected` (, `fields`, `system`, `image`, `image_first`) | words that are known |
 //!
 //! `style` is `lettered`, as if there were none, or `bare`: the question is asked as it is, without its options.
 //!
@@ -19,7 +19,7 @@
 use serde_json::{Map, Value};
 
 use super::facts::Fact;
-use super::question::{Choices, Kind, MAX_CHOICES, Question, Style, letter};
+use super::question::{Choices, Kind, MAX_CHOICES, Question, Style, Words, letter};
 use crate::error::{Error, Result};
 
 /// Where `cop` counts from.
@@ -123,7 +123,7 @@ fn cop_base<'a>(lines: impl Iterator<Item = Line<'a>>) -> Result<Option<CopBase>
         ([None, None], Some(first)) => Err(question_error(
             first,
             "neither 0 nor 4 occurs as `cop` in this file, so nothing shows whether it counts from 0 or from 1",
-            "say which (`--cop-from`): 0 for the data set on Hugging Face, 1 for the files of MedMCQA's authors",
+            "say which (`--cop-from`, or `copFrom` in the page): 0 for the data set on Hugging Face, 1 for the files of MedMCQA's authors",
         )),
         ([None, None], None) => Ok(None),
     }
@@ -133,7 +133,7 @@ impl Line<'_> {
     fn question(&self, cop: Option<CopBase>) -> Result<Question> {
         let has = |field: &str| self.doc.contains_key(field);
         let (kind, subject) = if has("prompt") && (has("expected") || has("expect")) {
-            (Kind::Words, "task")
+            (Kind::Words(self.words()?), "task")
         } else if has("transcript") {
             (self.facts()?, "subject")
         } else if has("opa") {
@@ -370,6 +370,32 @@ impl Line<'_> {
         Ok(Kind::Facts {
             transcript: self.text("transcript")?,
             expected,
+        })
+    }
+
+    fn words(&self) -> Result<Words> {
+        self.text("id")?;
+        let expected = match self.doc.contains_key("expected") {
+            true => "expected",
+            false => "expect",
+        };
+        let fields = match self.doc.get("fields") {
+            None => Map::new(),
+            Some(Value::Object(fields)) => fields.clone(),
+            Some(other) => {
+                let problem = format!("`fields` is {other} where an object belongs");
+                return Err(self.error(problem, "give it as {\"name\": \"value\", ..}"));
+            }
+        };
+        let prompt = self.optional_text("prompt")?.unwrap_or_default();
+        if prompt.trim().is_empty() && self.optional_text("image")?.is_none() {
+            return Err(self.error("`prompt` is empty", "say what is asked"));
+        }
+        Ok(Words {
+            task: self.text("task")?,
+            prompt,
+            expected: self.optional_text(expected)?.unwrap_or_default(),
+            fields,
         })
     }
 

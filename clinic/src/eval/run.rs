@@ -12,9 +12,10 @@ use outpost_engine::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use super::ask::{self, Ask, By, Plan};
-use super::question::{Choices, Kind, Question};
+use super::question::{Kind, Question};
+use super::report::Report;
 use super::sample::{self, Asked, Sample};
-use super::summary::Summary;
+use crate::consultation::Processed;
 use crate::error::{Error, Result};
 
 /// Of what a run is. Two runs with the same head can be one.
@@ -111,39 +112,28 @@ pub enum Answer {
     Likelihoods(Vec<LogLikelihood>),
     /// What it wrote.
     Text(String),
+    /// What came of a transcript.
+    Extracted(Box<Processed>),
 }
 
-/// A run over multiple-choice questions.
+/// A run: questions, and what came of those that are answered.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     questions: Vec<Question>,
     plan: Plan,
-    done: Vec<Marks>,
+    answered: usize,
+    report: Report,
 }
 
-/// What a line of the log says of right and wrong.
-type Marks = BTreeMap<String, bool>;
-
 impl Evaluation {
-    /// A run over these questions.
-    ///
-    /// # Errors
-    /// [`Error::Questions`] if they are not to be answered by a choice.
-    pub fn new(questions: Vec<Question>, plan: Plan) -> Result<Self> {
-        if let Some(other) = questions
-            .iter()
-            .find(|question| choices(question).is_none())
-        {
-            return Err(Error::Questions {
-                problem: format!("the file has {}, which offer no choice", other.kind.name()),
-                remedy: "use a file of multiple-choice questions",
-            });
-        }
-        Ok(Self {
+    /// A run over these questions, which are of one kind.
+    pub fn new(questions: Vec<Question>, plan: Plan) -> Self {
+        Self {
+            report: Report::new(&questions),
             questions,
             plan,
-            done: Vec::new(),
-        })
+            answered: 0,
+        }
     }
 
     /// All questions.
@@ -153,12 +143,12 @@ impl Evaluation {
 
     /// How many are answered.
     pub fn answered(&self) -> usize {
-        self.done.len()
+        self.answered
     }
 
     /// The question that is next.
     pub fn next(&self) -> Option<&Question> {
-        self.questions.get(self.done.len())
+        self.questions.get(self.answered)
     }
 
     /// Goes on behind the answers of a log -> bytes of it that count. A last line without an end was being written when
@@ -167,13 +157,14 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Question`] for a line that is none of this run's.
     pub fn resume(&mut self, log: &str) -> Result<usize> {
-        self.done.clear();
+        self.answered = 0;
+        self.report = Report::new(&self.questions);
         let mut bytes = 0;
         for line in log
             .split_inclusive('\n')
             .filter(|line| line.ends_with('\n'))
         {
-            let number = self.done.len() + 1;
+            let number = self.answered + 1;
             let refuse = |problem: String| Error::Question {
                 line: number,
                 problem: format!("the log {problem}"),
@@ -182,7 +173,7 @@ impl Evaluation {
             let sample: Sample = serde_json::from_str(line).map_err(|error| {
                 refuse(format!("holds something else than an answer ({error})"))
             })?;
-            let Some(question) = self.next() else {
+            let Some(question) = self.questions.get(self.answered) else {
                 return Err(refuse(
                     "has more answers than there are questions".to_owned(),
                 ));
@@ -193,7 +184,8 @@ impl Evaluation {
                     question.id
                 )));
             }
-            self.done.push(marks(&sample));
+            self.report.add(question, &sample)?;
+            self.answered += 1;
             bytes += line.len();
         }
         Ok(bytes)
@@ -204,15 +196,9 @@ impl Evaluation {
     /// # Errors
     /// As [`ask::ask`].
     pub fn ask(&self, tokenizer: &Tokenizer, template: &ChatTemplate) -> Result<Option<Ask>> {
-        match self
-            .next()
-            .and_then(|question| Some((question, choices(question)?)))
-        {
-            Some((question, choices)) => {
-                ask::ask(question, choices, self.plan, tokenizer, template).map(Some)
-            }
-            None => Ok(None),
-        }
+        let next = self.next();
+        next.map(|question| ask::ask(question, self.plan, tokenizer, template))
+            .transpose()
     }
 
     /// Takes the answer to what was asked -> the line for the log.
@@ -224,51 +210,43 @@ impl Evaluation {
             problem: "this is no answer to what was asked".to_owned(),
             remedy: "ask again",
         };
-        let question = self.next().ok_or_else(unasked)?;
-        let choices = choices(question).ok_or_else(unasked)?;
-        let prompt = ask::prompt_text(question, choices, self.plan, template)?;
+        let question = self.questions.get(self.answered).ok_or_else(unasked)?;
         let asked = Asked {
-            doc_id: self.done.len(),
+            doc_id: self.answered,
             question,
-            choices,
             plan: self.plan,
-            prompt: &prompt,
+            prompt: &ask::prompt_text(question, self.plan, template)?,
         };
-        let sample = match (answer, self.plan.by) {
-            (Answer::Likelihoods(found), By::Likelihood) => {
+        let sample = match (&question.kind, answer, self.plan.by) {
+            (Kind::Choice(choices), Answer::Likelihoods(found), By::Likelihood) => {
                 let continuations = ask::continuations(choices, self.plan.framing);
                 if continuations.len() != found.len() {
                     return Err(unasked());
                 }
-                sample::scored(asked, &continuations, found)
+                sample::scored(asked, choices, &continuations, found)
             }
-            (Answer::Text(text), By::Generation) => sample::answered(asked, text),
+            (Kind::Choice(choices), Answer::Text(text), By::Generation) => {
+                sample::answered(asked, choices, text)
+            }
+            (Kind::Words(words), Answer::Text(text), _) => sample::said(asked, words, text),
+            (Kind::Facts { expected, .. }, Answer::Extracted(processed), _) => {
+                sample::extracted(asked, expected, processed)
+            }
             _ => return Err(unasked()),
         };
-        self.done.push(marks(&sample));
+        self.report.add(question, &sample)?;
+        self.answered += 1;
         Ok(sample)
     }
 
     /// What came out so far.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary::new(self.questions.len());
-        for (question, marks) in self.questions.iter().zip(&self.done) {
-            summary.add(question.subject.as_deref(), marks);
-        }
-        summary
+    pub fn report(&self) -> &Report {
+        &self.report
     }
-}
 
-fn choices(question: &Question) -> Option<&Choices> {
-    match &question.kind {
-        Kind::Choice(choices) => Some(choices),
-        _ => None,
+    /// See [`Report::results`].
+    pub fn results(&self, task: &str, config: &serde_json::Value) -> serde_json::Value {
+        let questions = self.questions.len();
+        self.report.results(task, config, questions, self.answered)
     }
-}
-
-fn marks(sample: &Sample) -> Marks {
-    let names = sample.metrics.iter();
-    names
-        .filter_map(|name| Some((name.clone(), sample.mark(name)?)))
-        .collect()
 }

@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::digest;
-use super::question::{Choices, letter};
+use super::facts::{Fact, FactScores};
+use super::question::{Choices, Words, letter};
+use super::transcript::{self, WAYS};
 use super::{Plan, Question, letter as answers};
+use crate::consultation::Processed;
 use crate::error::{Error, Result};
 
 /// What stands for an answer that names no choice, as in the harness's `regex` filter.
@@ -43,15 +46,24 @@ pub struct Sample {
     pub prompt_hash: String,
     /// SHA-256 of the target.
     pub target_hash: String,
-    /// 1 or 0 for each metric.
+    /// For each metric 1 or 0; of transcripts also F1 and how many facts were dropped.
     #[serde(flatten)]
     pub marks: BTreeMap<String, Value>,
 }
 
 impl Sample {
-    /// Whether this metric says right; `None` if the line does not have it.
+    /// Whether this metric says right; `None` if the line does not have it, or it is no matter of right and wrong.
     pub fn mark(&self, metric: &str) -> Option<bool> {
-        Some(self.marks.get(metric)?.as_f64()? > 0.5)
+        match self.number(metric)? {
+            0.0 => Some(false),
+            1.0 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// What this metric says.
+    pub fn number(&self, metric: &str) -> Option<f64> {
+        self.marks.get(metric)?.as_f64()
     }
 
     /// The line, with its end.
@@ -82,8 +94,6 @@ pub struct Asked<'a> {
     pub doc_id: usize,
     /// The question.
     pub question: &'a Question,
-    /// Its choices.
-    pub choices: &'a Choices,
     /// How it was asked.
     pub plan: Plan,
     /// The prompt as text.
@@ -91,8 +101,13 @@ pub struct Asked<'a> {
 }
 
 /// The line of a question that was scored: `found` has the labels, then the texts where these are others.
-pub fn scored(asked: Asked<'_>, continuations: &[String], found: &[LogLikelihood]) -> Sample {
-    let count = asked.choices.options.len();
+pub fn scored(
+    asked: Asked<'_>,
+    choices: &Choices,
+    continuations: &[String],
+    found: &[LogLikelihood],
+) -> Sample {
+    let count = choices.options.len();
     let (labels, texts) = found.split_at(count.min(found.len()));
     let texts = match texts.is_empty() {
         true => labels,
@@ -101,20 +116,20 @@ pub fn scored(asked: Asked<'_>, continuations: &[String], found: &[LogLikelihood
     let sums = labels.iter().map(|found| found.sum);
     let of_each_character = texts
         .iter()
-        .zip(&asked.choices.options)
+        .zip(&choices.options)
         .map(|(found, option)| found.sum / option.chars().count().max(1) as f64);
-    let right = Some(asked.choices.right);
+    let right = Some(choices.right);
     let responses: Vec<_> = found.iter().map(response).collect();
     let each_alone: Vec<_> = responses.iter().map(|response| json!([response])).collect();
     let arguments = continuations.iter().map(|continuation| json!(continuation));
     sample(
         asked,
-        asked.choices.right.to_string(),
+        choices.right.to_string(),
         arguments,
         (json!(each_alone), json!(responses)),
         &[
-            ("acc", greatest(sums) == right),
-            ("acc_norm", greatest(of_each_character) == right),
+            ("acc", mark(greatest(sums) == right)),
+            ("acc_norm", mark(greatest(of_each_character) == right)),
         ],
     )
 }
@@ -124,33 +139,81 @@ fn response(found: &LogLikelihood) -> Value {
     json!([found.sum.to_string(), greedy])
 }
 
-/// The line of a question that was answered in words.
-pub fn answered(asked: Asked<'_>, answer: &str) -> Sample {
-    let named = answers::named(answer, asked.choices);
-    let labels = asked.choices.labels();
+/// The line of a question whose choice was answered in words.
+pub fn answered(asked: Asked<'_>, choices: &Choices, answer: &str) -> Sample {
+    let named = answers::named(answer, choices);
+    let labels = choices.labels();
     let label = |at: usize| {
         labels
             .get(at)
             .cloned()
             .unwrap_or_else(|| letter(at).to_string())
     };
-    let how = json!({
-        "until": ["<end_of_turn>"],
-        "do_sample": false,
-        "temperature": 0.0,
-        "max_gen_toks": asked.plan.max_tokens,
-    });
     let read = named.map_or(UNPARSED.to_owned(), label);
     sample(
         asked,
-        label(asked.choices.right),
-        std::iter::once(how),
+        label(choices.right),
+        std::iter::once(greedily(asked.plan)),
         (json!([[answer]]), json!([read])),
         &[
-            ("exact_match", named == Some(asked.choices.right)),
-            ("unparsed", named.is_none()),
+            ("exact_match", mark(named == Some(choices.right))),
+            ("unparsed", mark(named.is_none())),
         ],
     )
+}
+
+/// The line of a question that was answered in words that are known.
+pub fn said(asked: Asked<'_>, words: &Words, answer: &str) -> Sample {
+    sample(
+        asked,
+        words.expected.clone(),
+        std::iter::once(greedily(asked.plan)),
+        (json!([[answer]]), json!([answer])),
+        &[("exact_match", mark(words.are(answer)))],
+    )
+}
+
+/// The line of a transcript: all drafts, the facts that were found, and by which way. It is an exact match if every expected
+/// fact was found, and no other.
+pub fn extracted(asked: Asked<'_>, expected: &[Fact], processed: &Processed) -> Sample {
+    let found = Fact::of_record(&transcript::record(processed));
+    let mut scores = FactScores::default();
+    scores.add(&found, expected);
+    let counts = scores.facts;
+    let exact = counts.right == counts.found && counts.right == counts.expected;
+    let drafts = processed.repair_log.iter().map(|it| it.draft.as_str());
+    let drafts: Vec<_> = drafts.filter(|draft| !draft.is_empty()).collect();
+    let mut marks = vec![
+        ("exact_match", mark(exact)),
+        // Of nothing to find and nothing found nothing is wrong.
+        ("f1", json!(counts.f1().unwrap_or(1.0))),
+    ];
+    for (way, name) in WAYS {
+        marks.push((name, mark(processed.way == way)));
+    }
+    marks.push(("valid_bundle", mark(processed.bundle.is_some())));
+    marks.push(("dropped", json!(processed.dropped.len())));
+    sample(
+        asked,
+        json!(expected).to_string(),
+        std::iter::once(greedily(asked.plan)),
+        (json!([drafts]), json!([found])),
+        &marks,
+    )
+}
+
+/// How something is written, in the harness's words.
+fn greedily(plan: Plan) -> Value {
+    json!({
+        "until": ["<end_of_turn>"],
+        "do_sample": false,
+        "temperature": 0.0,
+        "max_gen_toks": plan.max_tokens,
+    })
+}
+
+fn mark(right: bool) -> Value {
+    json!(if right { 1.0 } else { 0.0 })
 }
 
 fn sample(
@@ -158,13 +221,12 @@ fn sample(
     target: String,
     arguments: impl Iterator<Item = Value>,
     (resps, filtered_resps): (Value, Value),
-    marks: &[(&str, bool)],
+    marks: &[(&str, Value)],
 ) -> Sample {
     let arguments = arguments.enumerate().map(|(at, argument)| {
         let pair = json!({"arg_0": asked.prompt, "arg_1": argument});
         (format!("gen_args_{at}"), pair)
     });
-    let mark = |right: bool| json!(if right { 1.0 } else { 0.0 });
     Sample {
         doc_id: asked.doc_id,
         doc: asked.question.doc.clone(),
@@ -179,7 +241,7 @@ fn sample(
         prompt_hash: digest(asked.prompt),
         marks: marks
             .iter()
-            .map(|(name, right)| ((*name).to_owned(), mark(*right)))
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect(),
     }
 }

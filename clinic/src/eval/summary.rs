@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::interval::{Interval, wilson};
 
@@ -28,6 +28,14 @@ impl Share {
             count,
             share: right as f64 / count.max(1) as f64,
             interval: wilson(right, count),
+        }
+    }
+
+    /// Of a mean of 0s and 1s, from the sample's deviation (lm_eval/api/metrics.py, `mean_stderr`); `N/A` of fewer than two.
+    pub fn standard_error(&self) -> Value {
+        match self.count {
+            0 | 1 => json!("N/A"),
+            count => json!((self.share * (1.0 - self.share) / (count - 1) as f64).sqrt()),
         }
     }
 }
@@ -70,31 +78,5 @@ impl Summary {
                 shares.insert(metric.clone(), share);
             }
         }
-    }
-
-    /// The summary as lm-evaluation-harness has it in `results_*.json`: shares with their standard errors, and, under a
-    /// name of its own, with Wilson's intervals.
-    pub fn results(&self, task: &str, config: &Value) -> Value {
-        let mut result = Map::new();
-        result.insert("alias".to_owned(), json!(task));
-        for (metric, share) in &self.metrics {
-            result.insert(format!("{metric},none"), json!(share.share));
-            result.insert(format!("{metric}_stderr,none"), standard_error(share));
-        }
-        json!({
-            "results": {task: result},
-            "n-shot": {task: 0},
-            "n-samples": {task: {"original": self.questions, "effective": self.answered}},
-            "config": config,
-            "outpost": self,
-        })
-    }
-}
-
-/// Of a mean of 0s and 1s, from the sample's deviation (lm_eval/api/metrics.py, `mean_stderr`).
-fn standard_error(share: &Share) -> Value {
-    match share.count {
-        0 | 1 => json!("N/A"),
-        count => json!((share.share * (1.0 - share.share) / (count - 1) as f64).sqrt()),
     }
 }

@@ -5,7 +5,7 @@
 //! out is counted and shown. A sentence that instructs in other words than these is not recognised: evidence, tables and
 //! validators stand behind it.
 
-use super::evidence::Transcript;
+use crate::quote::Transcript;
 use crate::record::Span;
 
 /// Runs of words, each of which makes a sentence an instruction.
@@ -62,10 +62,13 @@ const MARKS: &[&str] = &[
 
 /// Whether the sentences that `span` touches speak to a program.
 pub fn within(transcript: &Transcript<'_>, span: Span) -> bool {
-    let Some(sentences) = transcript.sentences(span).of(transcript.text()) else {
-        return false;
-    };
-    let folded = sentences.to_lowercase();
+    let sentences = transcript.sentences(span);
+    sentences.of(transcript.text()).is_some_and(speaks)
+}
+
+/// Whether words speak to a program.
+pub fn speaks(words: &str) -> bool {
+    let folded = words.to_lowercase();
     let words: Vec<_> = folded
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -75,4 +78,15 @@ pub fn within(transcript: &Transcript<'_>, span: Span) -> bool {
         .iter()
         .any(|sign| spoken.contains(&format!(" {sign} ")))
         || MARKS.iter().any(|mark| folded.contains(mark))
+}
+
+/// The transcript with spaces in place of its sentences that speak to a program; every other byte stays where it is.
+pub fn masked(transcript: &Transcript<'_>) -> String {
+    let mut text = transcript.text().to_owned();
+    for sentence in transcript.by_sentence().map(|words| transcript.span(words)) {
+        if within(transcript, sentence) {
+            text.replace_range(sentence.range(), &" ".repeat(sentence.end - sentence.start));
+        }
+    }
+    text
 }

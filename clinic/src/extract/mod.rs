@@ -1,83 +1,25 @@
 //! From a transcript to a record: a model drafts, the program checks, says what is wrong, and at last does it itself.
 //!
-//! ```text
-//! draft ── faults? ── repair, at most twice ── still unusable? ── rules alone ── nothing? ── blocked
-//! ```
-//! Of a draft that can be read, what the transcript supports is kept and the rest is left out and counted; so a fact that a
-//! model made up never passes, repaired or not. Everything that was tried is in the log.
+//! How drafts are asked for, mended and given up is in [`crate::drafting`]. Of a draft that can be read, what the transcript
+//! supports is kept and the rest is left out and counted; so a fact that a model made up never passes, repaired or not.
 
-mod evidence;
-mod form;
-mod instructions;
+pub(crate) mod instructions;
 mod record_form;
-mod rules;
+pub(crate) mod rules;
 
-pub use evidence::Transcript;
-pub use form::Fault;
-pub use record_form::{Dropped, INSTRUCTION, Reason};
+pub use crate::drafting::{Attempt, Dropped, MOST_REPAIRS, Options, Reason, Way};
+pub use crate::form::Fault;
+pub use crate::quote::Transcript;
+pub use record_form::INSTRUCTION;
 
-use outpost_engine::chat::{Conversation, Message, Part, Role};
-use serde::{Deserialize, Serialize};
+use outpost_engine::chat::Conversation;
+use serde::Serialize;
 
+use crate::drafting::{self, MOST_TOLD, Reading};
 use crate::error::Result;
-use crate::record::Record;
-use crate::writer::{Ask, Draft, Writer};
-use record_form::{FORM, Read};
-
-/// Times that a writer is told what is wrong.
-pub const MOST_REPAIRS: usize = 2;
-
-/// Faults that a writer is told of at a time.
-const MOST_TOLD: usize = 12;
-
-/// What a writer is shown of its own draft, in characters.
-const MOST_SHOWN: usize = 6000;
-
-/// How to extract.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Options {
-    /// Longest draft, in tokens.
-    pub max_tokens: usize,
-    /// Whether rules may do what the writer could not.
-    pub fallback: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_tokens: 1024,
-            fallback: true,
-        }
-    }
-}
-
-/// By which way a record came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// Nothing was wrong with the first draft.
-    FirstPass,
-    /// A draft was mended, or what is wrong with it was left out.
-    Repaired,
-    /// By rules, without the writer.
-    Fallback,
-    /// There is no record: nothing that was drafted can be used.
-    Blocked,
-}
-
-/// One draft and what was found wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attempt {
-    /// What was written; for rules, nothing.
-    pub draft: String,
-    /// Whether it was cut.
-    pub cut: bool,
-    /// What is wrong with it.
-    pub faults: Vec<Fault>,
-    /// What was left out.
-    pub dropped: Vec<Dropped>,
-}
+use crate::record::{Record, Span};
+use crate::writer::{Ask, Writer};
+use record_form::FORM;
 
 /// What came of a transcript.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -125,7 +67,7 @@ impl<F: Fn(&Record) -> Vec<Fault>> Check for F {
 
 /// The conversation that asks for a record.
 pub fn ask(transcript: &str) -> Conversation {
-    crate::ask(INSTRUCTION, &format!("===\n{}\n===", transcript.trim()))
+    crate::ask_about(INSTRUCTION, transcript)
 }
 
 /// Extracts what a consultation said.
@@ -140,128 +82,63 @@ pub async fn extract<W: Writer, C: Check>(
     options: &Options,
 ) -> Result<Extraction> {
     let transcript = Transcript::new(transcript);
-    let mut asked = Ask {
+    let ask = Ask {
         conversation: ask(transcript.text()),
         schema: Some(FORM.schema()),
         max_tokens: options.max_tokens,
     };
-    let mut log = Vec::new();
-    let mut best: Option<Candidate> = None;
-    for _ in 0..=MOST_REPAIRS {
-        let draft = writer.write(&asked).await?;
-        let candidate = Candidate::of(&draft, &transcript, lexicon, check);
-        asked.conversation = repair(transcript.text(), &draft, &candidate.read.faults);
-        log.push(Attempt {
-            draft: draft.text,
-            cut: draft.cut,
-            faults: candidate.read.faults.clone(),
-            dropped: candidate.read.dropped.clone(),
-        });
-        let clean = candidate.read.faults.is_empty();
-        if best
-            .as_ref()
-            .is_none_or(|best| candidate.rank() <= best.rank())
-        {
-            best = Some(candidate);
+    let read = |draft: &str| reading(draft, &transcript, lexicon, check);
+    let rules = || {
+        let record = rules::record(&transcript, lexicon);
+        let faults = check.faults(&record);
+        Reading {
+            usable: faults.is_empty() && !record.is_empty(),
+            made: record,
+            dropped: Vec::new(),
+            faults,
         }
-        if clean {
-            break;
-        }
-    }
-    let way = match log.len() {
-        1 => Way::FirstPass,
-        _ => Way::Repaired,
     };
-    if let Some(Candidate { read, usable: true }) = best {
-        return Ok(Extraction {
-            record: read.record,
-            way,
-            dropped: read.dropped,
-            log,
-        });
-    }
-    Ok(by_rules(&transcript, lexicon, check, options, log))
+    let rules: &dyn Fn() -> Reading<Record> = &rules;
+    let drafted = drafting::draft(writer, ask, read, options.fallback.then_some(rules)).await?;
+    Ok(Extraction {
+        record: drafted.made.unwrap_or_default(),
+        way: drafted.way,
+        dropped: drafted.dropped,
+        log: drafted.log,
+    })
 }
 
-/// What rules alone find, or nothing.
-fn by_rules<C: Check>(
+fn reading<C: Check>(
+    draft: &str,
     transcript: &Transcript<'_>,
     lexicon: &dyn Lexicon,
     check: &C,
-    options: &Options,
-    mut log: Vec<Attempt>,
-) -> Extraction {
-    let found = match options.fallback {
-        true => rules::record(transcript, lexicon),
-        false => Record::default(),
-    };
-    let faults = check.faults(&found);
-    let usable = options.fallback && faults.is_empty() && !found.is_empty();
-    if options.fallback {
-        log.push(Attempt {
-            draft: String::new(),
-            cut: false,
-            faults,
-            dropped: Vec::new(),
-        });
+) -> Reading<Record> {
+    let mut read = record_form::read(draft, transcript);
+    let nothing = read.record.is_empty() && read.faults.is_empty() && read.dropped.is_empty();
+    if nothing {
+        read.faults.extend(nothing_listed(transcript, lexicon));
     }
-    let (record, way) = match usable {
-        true => (found, Way::Fallback),
-        false => (Record::default(), Way::Blocked),
-    };
-    Extraction {
-        record,
-        way,
-        dropped: Vec::new(),
-        log,
-    }
-}
-
-/// A draft that was read.
-struct Candidate {
-    read: Read,
-    /// Whether something of it may be kept.
-    usable: bool,
-}
-
-impl Candidate {
-    fn of<C: Check>(
-        draft: &Draft,
-        transcript: &Transcript<'_>,
-        lexicon: &dyn Lexicon,
-        check: &C,
-    ) -> Self {
-        let mut read = record_form::read(&draft.text, transcript);
-        let nothing = read.record.is_empty() && read.faults.is_empty() && read.dropped.is_empty();
-        if nothing {
-            read.faults.extend(overlooked(transcript, lexicon));
-        }
-        let readable = !read.faults.iter().any(|fault| fault.path.is_empty());
-        let unfit = check.faults(&read.record);
-        // A draft of nothing but what was not said is no answer to what was said.
-        let empty = read.record.is_empty() && !nothing;
-        let usable = readable && unfit.is_empty() && !empty;
-        read.faults.extend(unfit);
-        Self { read, usable }
-    }
-
-    /// The less, the better.
-    fn rank(&self) -> (bool, usize) {
-        (!self.usable, self.read.faults.len())
+    let readable = !read.faults.iter().any(|fault| fault.path.is_empty());
+    let unfit = check.faults(&read.record);
+    // A draft of nothing but what was not said is no answer to what was said.
+    let empty = read.record.is_empty() && !nothing;
+    let usable = readable && unfit.is_empty() && !empty;
+    read.faults.extend(unfit);
+    Reading {
+        made: read.record,
+        dropped: read.dropped,
+        faults: read.faults,
+        usable,
     }
 }
 
 /// A draft that lists nothing is wrong where even rules find something.
-fn overlooked(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Option<Fault> {
-    let found = rules::record(transcript, lexicon);
-    let spans = (found.medications.iter().map(|it| it.evidence))
-        .chain(found.conditions.iter().map(|it| it.evidence))
-        .chain(found.allergies.iter().map(|it| it.evidence))
-        .chain(found.vitals.iter().map(|it| it.evidence));
-    let said: Vec<_> = spans
-        .filter_map(|span| span.of(transcript.text()))
+fn nothing_listed(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Option<Fault> {
+    let said: Vec<_> = overlooked(transcript, lexicon, &Record::default())
+        .iter()
         .take(MOST_TOLD)
-        .map(|words| format!("{words:?}"))
+        .map(|it| format!("{:?}", it.quote))
         .collect();
     (!said.is_empty()).then(|| {
         let problem = format!(
@@ -272,32 +149,79 @@ fn overlooked(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Option<Faul
     })
 }
 
-/// The conversation in which a writer is told what is wrong with its draft.
-fn repair(transcript: &str, draft: &Draft, faults: &[Fault]) -> Conversation {
-    let mut conversation = ask(transcript);
-    let shown: String = draft.text.chars().take(MOST_SHOWN).collect();
-    let mut told = String::from("This cannot be used:\n");
-    if draft.cut {
-        told.push_str("- it was too long; write less\n");
-    }
-    for fault in faults.iter().take(MOST_TOLD) {
-        told.push_str(&format!("- {fault}\n"));
-    }
-    if faults.len() > MOST_TOLD {
-        told.push_str(&format!(
-            "- and {} more of this kind\n",
-            faults.len() - MOST_TOLD
-        ));
-    }
-    told.push_str("Write the whole JSON again, mended.");
-    conversation.messages.push(message(Role::Model, shown));
-    conversation.messages.push(message(Role::User, told));
-    conversation
+/// Something that rules find in a transcript and a record does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overlooked {
+    /// The list that it belongs in.
+    pub list: &'static str,
+    /// Where it was said.
+    pub evidence: Span,
+    /// The words there.
+    pub quote: String,
 }
 
-fn message(role: Role, text: String) -> Message {
-    Message {
-        role,
-        parts: vec![Part::Text(text)],
+/// What rules find and `record` does not have, neither by name nor by the words that it rests on. They miss much themselves.
+pub fn overlooked(
+    transcript: &Transcript<'_>,
+    lexicon: &dyn Lexicon,
+    record: &Record,
+) -> Vec<Overlooked> {
+    let found = rules::record(transcript, lexicon);
+    let known: Vec<Fact<'_>> = facts(record).collect();
+    // The name of an allergy is no condition of its own.
+    let allergies: Vec<Span> = found.allergies.iter().map(|it| it.evidence).collect();
+    let is_new = |it: &Fact<'_>| {
+        let names_allergy =
+            it.list == "conditions" && allergies.iter().any(|one| touch(*one, it.evidence));
+        !names_allergy && !known.iter().any(|known| known.is_said_by(it))
+    };
+    let missing = facts(&found).filter(is_new);
+    missing
+        .map(|it| Overlooked {
+            list: it.list,
+            evidence: it.evidence,
+            quote: it
+                .evidence
+                .of(transcript.text())
+                .unwrap_or_default()
+                .to_owned(),
+        })
+        .collect()
+}
+
+/// What of a fact tells it from others.
+struct Fact<'a> {
+    list: &'static str,
+    /// Measurements have none.
+    name: Option<&'a str>,
+    evidence: Span,
+}
+
+impl Fact<'_> {
+    fn is_said_by(&self, other: &Self) -> bool {
+        let touches = touch(self.evidence, other.evidence);
+        let named = |(one, two): (&str, &str)| one.eq_ignore_ascii_case(two);
+        self.list == other.list && (touches || self.name.zip(other.name).is_some_and(named))
     }
+}
+
+fn touch(one: Span, other: Span) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+fn facts(record: &Record) -> impl Iterator<Item = Fact<'_>> {
+    let of = |list, name, evidence| Fact {
+        list,
+        name,
+        evidence,
+    };
+    let medications = record.medications.iter();
+    let conditions = record.conditions.iter();
+    let allergies = record.allergies.iter();
+    let vitals = record.vitals.iter();
+    medications
+        .map(move |it| of("medications", Some(&*it.name), it.evidence))
+        .chain(conditions.map(move |it| of("conditions", Some(&*it.name), it.evidence)))
+        .chain(allergies.map(move |it| of("allergies", Some(&*it.substance), it.evidence)))
+        .chain(vitals.map(move |it| of("vital_signs", None, it.evidence)))
 }

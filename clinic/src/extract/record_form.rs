@@ -1,143 +1,117 @@
 //! The form of a record, and how what stands in it becomes one: nothing is kept that the transcript does not say.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::evidence::Transcript;
-use super::form::{Fault, Field, Form, Item, Kind, List};
 use super::instructions;
+use crate::assertion::{self, Relative};
+use crate::drafting::{Dropped, Reason};
+use crate::form::{Fault, Field, Form, Item, Kind, List, Member};
+use crate::quote::Transcript;
 use crate::record::{Allergy, Condition, Medication, Record, Span, Vital};
 
 /// What a model is asked.
 pub const INSTRUCTION: &str = include_str!("instruction.txt").trim_ascii();
 
-const QUOTE: Field = Field {
-    key: "quote",
-    kind: Kind::Text,
-};
+const QUOTE: Field = field("quote", Kind::Text);
 
 const fn field(key: &'static str, kind: Kind) -> Field {
-    Field { key, kind }
+    Field::new(key, kind)
 }
 
 const VERIFICATION: Kind = Kind::Choice(&["confirmed", "unconfirmed", "refuted"]);
 
 /// The form. Its words are those of [`crate::record`].
-pub const FORM: Form = Form(&[
-    List {
-        key: "medications",
-        most: 40,
-        fields: &[
-            QUOTE,
-            field("name", Kind::Text),
-            field("strength", Kind::OptionalText),
-            field("dose", Kind::OptionalText),
-            field("route", Kind::OptionalText),
-            field("frequency", Kind::OptionalText),
-            field("duration", Kind::OptionalText),
-            field(
-                "status",
-                Kind::Choice(&[
-                    "active",
-                    "completed",
-                    "intended",
-                    "stopped",
-                    "on-hold",
-                    "not-taken",
-                    "unknown",
-                ]),
-            ),
-        ],
-    },
-    List {
-        key: "conditions",
-        most: 40,
-        fields: &[
-            QUOTE,
-            field("name", Kind::Text),
-            field(
-                "clinical_status",
-                Kind::OptionalChoice(&[
-                    "active",
-                    "recurrence",
-                    "relapse",
-                    "inactive",
-                    "remission",
-                    "resolved",
-                ]),
-            ),
-            field("verification", VERIFICATION),
-            field("onset", Kind::OptionalText),
-            field("subject", Kind::Choice(&["patient", "family"])),
-        ],
-    },
-    List {
-        key: "allergies",
-        most: 20,
-        fields: &[
-            QUOTE,
-            field("substance", Kind::Text),
-            field("reaction", Kind::OptionalText),
-            field("verification", VERIFICATION),
-        ],
-    },
-    List {
-        key: "vitals",
-        most: 20,
-        fields: &[
-            QUOTE,
-            field(
-                "sign",
-                Kind::Choice(&[
-                    "heart-rate",
-                    "respiratory-rate",
-                    "body-temperature",
-                    "systolic-blood-pressure",
-                    "diastolic-blood-pressure",
-                    "oxygen-saturation",
-                    "body-weight",
-                    "body-height",
-                ]),
-            ),
-            field("value", Kind::Number),
-            field(
-                "unit",
-                Kind::Choice(&[
-                    "/min", "Cel", "[degF]", "mm[Hg]", "%", "kg", "g", "[lb_av]", "cm", "m",
-                    "[in_i]",
-                ]),
-            ),
-        ],
-    },
-]);
-
-/// Why something that a draft says is not in the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// Its quote is not in the transcript.
-    NotSaid,
-    /// Its quote is there, but does not name it.
-    NotInQuote,
-    /// The transcript says it where it tries to instruct whoever reads it.
-    Instruction,
-    /// It stands there twice.
-    Repeated,
-    /// It is not as it was asked for, such as text where a number belongs.
-    Unfit,
-}
-
-/// Something that a draft says and the record does not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
-    /// Where it stood in the draft, such as `medications[0]` or `medications[0].dose`.
-    pub path: String,
-    /// What it said.
-    pub said: String,
-    /// Why it was left out.
-    pub reason: Reason,
-}
+pub const FORM: Form = Form {
+    most_chars: 300,
+    members: &[
+        Member::List(List {
+            key: "medications",
+            most: 40,
+            fields: &[
+                QUOTE,
+                field("name", Kind::Text),
+                field("strength", Kind::OptionalText),
+                field("dose", Kind::OptionalText),
+                field("route", Kind::OptionalText),
+                field("frequency", Kind::OptionalText),
+                field("duration", Kind::OptionalText),
+                field(
+                    "status",
+                    Kind::Choice(&[
+                        "active",
+                        "completed",
+                        "intended",
+                        "stopped",
+                        "on-hold",
+                        "not-taken",
+                        "unknown",
+                    ]),
+                ),
+            ],
+        }),
+        Member::List(List {
+            key: "conditions",
+            most: 40,
+            fields: &[
+                QUOTE,
+                field("name", Kind::Text),
+                field(
+                    "clinical_status",
+                    Kind::OptionalChoice(&[
+                        "active",
+                        "recurrence",
+                        "relapse",
+                        "inactive",
+                        "remission",
+                        "resolved",
+                    ]),
+                ),
+                field("verification", VERIFICATION),
+                field("onset", Kind::OptionalText),
+                field("subject", Kind::Choice(&["patient", "family"])),
+            ],
+        }),
+        Member::List(List {
+            key: "allergies",
+            most: 20,
+            fields: &[
+                QUOTE,
+                field("substance", Kind::Text),
+                field("reaction", Kind::OptionalText),
+                field("verification", VERIFICATION),
+            ],
+        }),
+        Member::List(List {
+            key: "vitals",
+            most: 20,
+            fields: &[
+                QUOTE,
+                field(
+                    "sign",
+                    Kind::Choice(&[
+                        "heart-rate",
+                        "respiratory-rate",
+                        "body-temperature",
+                        "systolic-blood-pressure",
+                        "diastolic-blood-pressure",
+                        "oxygen-saturation",
+                        "body-weight",
+                        "body-height",
+                    ]),
+                ),
+                field("value", Kind::Number),
+                field(
+                    "unit",
+                    Kind::Choice(&[
+                        "/min", "Cel", "[degF]", "mm[Hg]", "%", "kg", "g", "[lb_av]", "cm", "m",
+                        "[in_i]",
+                    ]),
+                ),
+            ],
+        }),
+    ],
+};
 
 /// What came of a draft.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -152,12 +126,12 @@ pub struct Read {
 
 /// Reads a draft against its transcript.
 pub fn read(draft: &str, transcript: &Transcript<'_>) -> Read {
-    let (items, faults) = FORM.read(draft);
+    let filled = FORM.read(draft);
     let mut read = Read {
-        faults,
+        faults: filled.faults,
         ..Read::default()
     };
-    for item in items {
+    for item in filled.items {
         read.take(item, transcript);
     }
     read
@@ -175,6 +149,11 @@ impl Read {
         };
         if named != "value" {
             self.strip(&mut item, named, evidence, transcript);
+        }
+        if matches!(item.list, "conditions" | "allergies")
+            && !self.asserted(&mut item, named, transcript)
+        {
+            return;
         }
         item.fields.remove("quote");
         let span = [("start", evidence.start), ("end", evidence.end)];
@@ -241,6 +220,56 @@ impl Read {
             return None;
         }
         Some(evidence)
+    }
+
+    /// Sets right what an item makes of its words, where these surely say otherwise: each is a fault for the writer to mend, and
+    /// where it does not, the words count. `false` where the item is no statement about anybody.
+    fn asserted(&mut self, item: &mut Item, named: &str, transcript: &Transcript<'_>) -> bool {
+        let name = item.text(named).unwrap_or_default().to_owned();
+        let quote = item.text("quote").unwrap_or_default();
+        let Some(said) = assertion::of_name(transcript, quote, &name) else {
+            return true;
+        };
+        let is = |item: &Item, key: &str, word: &str| item.text(key) == Some(word);
+        if said.hypothetical {
+            let problem = "is only what to return for, not what is there; leave it out";
+            self.faults.push(Fault::new(item.path(), problem));
+            self.drop(item.path(), name, Reason::Hypothetical);
+            return false;
+        }
+        let mut overrule = |item: &mut Item, key: &str, right: Value, reason, problem: &str| {
+            let path = format!("{}.{key}", item.path());
+            self.faults.push(Fault::new(path.clone(), problem));
+            self.drop(path, name.clone(), reason);
+            item.fields.insert(key.to_owned(), right);
+        };
+        if said.denied && !is(item, "verification", "refuted") {
+            let problem = "the transcript says that it is not there; write refuted";
+            overrule(
+                item,
+                "verification",
+                "refuted".into(),
+                Reason::Denied,
+                problem,
+            );
+            item.fields.remove("clinical_status");
+        }
+        if said.relative == Relative::Surely && is(item, "subject", "patient") {
+            let problem = "the transcript says it of a relative; write family";
+            overrule(
+                item,
+                "subject",
+                "family".into(),
+                Reason::OfRelative,
+                problem,
+            );
+            item.fields.remove("clinical_status");
+        }
+        if said.past && is(item, "clinical_status", "active") {
+            let problem = "the transcript says that it is over; write resolved, or null";
+            overrule(item, "clinical_status", Value::Null, Reason::Past, problem);
+        }
+        true
     }
 
     /// Empties the optional texts of an item that the sentences around its evidence do not say.

@@ -4,8 +4,11 @@
 //! somebody is allergic to, and names that tables know. Anything said otherwise is missed: this is what is left when a model
 //! has failed, and the result says so.
 
-use super::evidence::{Transcript, Word};
+use std::ops::Range;
+
 use super::{Lexicon, instructions};
+use crate::assertion::{Assertion, Manner, Relative, assertion};
+use crate::quote::{Before, Transcript, Word};
 use crate::record::{
     Allergy, Condition, Medication, MedicationStatus, Record, Span, Subject, Verification, Vital,
     VitalSign,
@@ -119,23 +122,6 @@ const VERBS: &[(&[&str], MedicationStatus)] = &[
     ),
 ];
 
-const NEGATIONS: &[&str] = &[
-    "no", "not", "never", "without", "denies", "denied", "neither", "nor",
-];
-
-const FAMILY: &[&str] = &[
-    "mother",
-    "father",
-    "brother",
-    "sister",
-    "grandmother",
-    "grandfather",
-    "aunt",
-    "uncle",
-    "family",
-    "parents",
-];
-
 /// Words that stand before a number without being what it is the strength of.
 const NO_NAMES: &[&str] = &[
     "about",
@@ -168,19 +154,14 @@ const NO_NAMES: &[&str] = &[
 /// What the transcript says in so many words.
 pub fn record(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Record {
     let mut record = Record::default();
-    for words in transcript.by_sentence() {
-        let (Some(first), Some(last)) = (words.first(), words.last()) else {
-            continue;
-        };
-        let sentence = Span {
-            start: first.span.start,
-            end: last.span.end,
-        };
-        if instructions::within(transcript, sentence) {
+    for sentence in transcript.by_sentence() {
+        let words = transcript.words().get(sentence.clone()).unwrap_or_default();
+        if words.is_empty() || instructions::within(transcript, transcript.span(sentence.clone())) {
             continue;
         }
         let found = Sentence {
             transcript,
+            first: sentence.start,
             words,
             lexicon,
         };
@@ -202,6 +183,8 @@ pub fn record(transcript: &Transcript<'_>, lexicon: &dyn Lexicon) -> Record {
 
 struct Sentence<'a> {
     transcript: &'a Transcript<'a>,
+    /// The place of its first word in the transcript.
+    first: usize,
     words: &'a [Word],
     lexicon: &'a dyn Lexicon,
 }
@@ -291,7 +274,7 @@ impl Sentence<'_> {
         else {
             return;
         };
-        let status = match self.negated(verb_at) {
+        let status = match self.assertion(verb_at..verb_at + 1).denied {
             true => MedicationStatus::NotTaken,
             false => status,
         };
@@ -397,7 +380,8 @@ impl Sentence<'_> {
             let said = self.has(at, &["allergic", "to"])
                 || self.has(at, &["allergy", "to"])
                 || self.has(at, &["allergies", "to"]);
-            if !said || self.of_family(at) {
+            let assertion = self.assertion(at..at + 1);
+            if !said || assertion.relative != Relative::No || assertion.hypothetical {
                 continue;
             }
             let end = self.clause_end(at + 2).min(at + 2 + MOST_NAME_WORDS);
@@ -409,7 +393,7 @@ impl Sentence<'_> {
             let Some(last) = substance.len().checked_sub(1).map(|more| at + 2 + more) else {
                 continue;
             };
-            let refuted = self.negated(at);
+            let refuted = assertion.denied;
             let start = if refuted { self.clause_start(at) } else { at };
             into.push(Allergy {
                 substance: self.said(self.span(at + 2, last)),
@@ -445,22 +429,24 @@ impl Sentence<'_> {
                 at += 1;
                 continue;
             };
-            let refuted = self.negated(at);
-            let family = self.of_family(at);
+            let assertion = self.assertion(at..at + count);
+            if assertion.hypothetical {
+                at += count;
+                continue;
+            }
             into.push(Condition {
                 name: self.said(self.span(at, at + count - 1)),
                 // A name alone does not say whether it is over.
                 clinical_status: None,
-                verification: if refuted {
-                    Verification::Refuted
-                } else {
-                    Verification::Unconfirmed
+                verification: match assertion.denied {
+                    true => Verification::Refuted,
+                    false => Verification::Unconfirmed,
                 },
                 onset: None,
-                subject: if family {
-                    Subject::Family
-                } else {
-                    Subject::Patient
+                // Whose it may be besides is for a person to say; as the patient's own it would be a fact.
+                subject: match assertion.relative {
+                    Relative::No => Subject::Patient,
+                    Relative::Perhaps | Relative::Surely => Subject::Family,
                 },
                 evidence: self.span(self.clause_start(at), at + count - 1),
             });
@@ -476,38 +462,26 @@ impl Sentence<'_> {
                 .all(|(said, wanted)| said.folded == *wanted)
     }
 
-    /// Whether a word before `at` in its clause negates it.
-    fn negated(&self, at: usize) -> bool {
-        let before = &self.words[self.clause_start(at)..at];
-        before
-            .iter()
-            .any(|word| NEGATIONS.contains(&word.folded.as_str()) || word.folded.ends_with("n't"))
-    }
-
-    /// Whether the clause of `at` speaks of a relative.
-    fn of_family(&self, at: usize) -> bool {
-        let before = &self.words[self.clause_start(at)..at];
-        before.iter().any(|word| {
-            let bare = word.folded.strip_suffix("'s").unwrap_or(&word.folded);
-            FAMILY.contains(&bare)
-        })
+    /// What is said of words of this sentence.
+    fn assertion(&self, words: Range<usize>) -> Assertion {
+        let words = self.first + words.start..self.first + words.end;
+        assertion(self.transcript, words, Manner::default())
     }
 
     fn clause_start(&self, at: usize) -> usize {
-        let parts =
-            |word: &Word| word.ends_clause || matches!(word.folded.as_str(), "but" | "however");
-        self.words[..at]
-            .iter()
-            .rposition(parts)
-            .map_or(0, |end| end + 1)
+        let parts = |&at: &usize| {
+            let but = at > 0 && matches!(self.words[at - 1].folded.as_str(), "but" | "however");
+            but || self.words[at].before != Before::Nothing
+        };
+        (0..=at).rev().find(parts).unwrap_or(0)
     }
 
     /// The word behind the clause that `at` is in.
     fn clause_end(&self, at: usize) -> usize {
-        let rest = self.words.get(at..).unwrap_or_default();
-        rest.iter()
-            .position(|word| word.ends_clause)
-            .map_or(self.words.len(), |last| at + last + 1)
+        let parts = |&at: &usize| self.words[at].before != Before::Nothing;
+        (at + 1..self.words.len())
+            .find(parts)
+            .unwrap_or(self.words.len())
     }
 
     /// From the beginning of one word to the end of another.

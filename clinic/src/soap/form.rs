@@ -1,26 +1,55 @@
 //! A SOAP note whose every sentence names the words of the consultation that support it.
+//!
+//! Only the words are looked for. Whether a sentence follows from them is for a person to say, who has both before the eyes.
 
-use outpost_engine::chat::Conversation;
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::danger::Urgency;
-use crate::error::{Error, Result};
+use crate::drafting::{Dropped, Reading, Reason};
+use crate::extract::{Transcript, instructions};
+use crate::form::{Fault, Field, Form, Item, Kind, List, Member};
+use crate::names;
 use crate::numbers::{self, Flag};
 use crate::record::Span;
-use crate::{draft, quote};
 
 /// What a model is asked for such a note.
-pub const INSTRUCTION: &str = "Write a SOAP note about the consultation below as JSON with the lists subjective, objective, assessment and plan, and with urgency (routine, urgent or emergency). Each entry has `text`, one sentence of the note, and `quote`, the words of the consultation that it rests on, copied exactly. Leave a list empty if nothing was said. Write nothing that was not said.";
+pub const INSTRUCTION: &str = include_str!("instruction.txt").trim_ascii();
 
-/// Most sentences of a section.
-const MAX_SENTENCES: usize = 16;
+/// The words of an urgency, in a form.
+pub(crate) const URGENCY: Member = Member::Field(Field::new(
+    "urgency",
+    Kind::Choice(&["routine", "urgent", "emergency"]),
+));
 
-/// Most characters of a sentence or a quote.
-const MAX_CHARS: usize = 400;
+const SENTENCE: &[Field] = &[
+    Field::new("quote", Kind::Text),
+    Field::new("text", Kind::Text),
+];
+
+const fn section(key: &'static str) -> Member {
+    Member::List(List {
+        key,
+        most: 16,
+        fields: SENTENCE,
+    })
+}
+
+/// The form.
+pub const FORM: Form = Form {
+    most_chars: 400,
+    members: &[
+        section("subjective"),
+        section("objective"),
+        section("assessment"),
+        section("plan"),
+        URGENCY,
+    ],
+};
 
 /// A part of a note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Section {
     /// What the patient says.
@@ -53,144 +82,161 @@ impl Section {
     }
 }
 
-/// A sentence as a model drafted it.
+/// A sentence of a note, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sentence {
-    /// The sentence.
-    pub text: String,
-    /// The words of the consultation that it is said to rest on.
-    pub quote: String,
-}
-
-/// A note as a model drafted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SoapForm {
-    /// The sentences, in the order of the note.
-    pub sentences: Vec<(Section, Sentence)>,
-    /// How urgent the model thinks it is. [`Urgency::with_floor`] with the danger signs says what is shown.
-    pub urgency: Urgency,
-}
-
-/// A sentence whose quote is in the consultation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Supported {
     /// Where in the note.
     pub section: Section,
     /// The sentence.
     pub text: String,
-    /// The words of the consultation that it rests on.
+    /// The words of the transcript that it rests on, as the transcript has them.
+    pub quote: String,
+    /// Where they stand in the transcript.
     pub evidence: Span,
-    /// Numbers in it that the consultation does not have.
+    /// Numbers in it that the transcript does not have.
     pub numbers: Vec<Flag>,
+    /// Names in it that the transcript does not have, by their places in `text`.
+    pub names: Vec<Span>,
 }
 
 /// A note of which every sentence has its evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckedNote {
-    /// What is left, in the order of the note.
-    pub sentences: Vec<Supported>,
-    /// What was dropped because its quote is not in the consultation.
-    pub dropped: Vec<(Section, Sentence)>,
-    /// Sections without a sentence that is left. They are shown as empty, never filled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The sentences, in the order of the note.
+    pub sentences: Vec<Sentence>,
+    /// Sections without a sentence. They are shown as empty, never filled in.
     pub empty: Vec<Section>,
-    /// How urgent the model thinks it is.
-    pub urgency: Urgency,
 }
 
-impl SoapForm {
-    /// The conversation that asks for a note about `consultation`.
-    pub fn ask(consultation: &str) -> Conversation {
-        crate::ask(INSTRUCTION, consultation)
-    }
-
-    /// The JSON Schema of the form, for constrained decoding.
-    pub fn schema() -> Value {
-        let text = json!({"type": "string", "minLength": 1, "maxLength": MAX_CHARS});
-        let section = json!({
-            "type": "array",
-            "maxItems": MAX_SENTENCES,
-            "items": {
-                "type": "object",
-                "properties": {"text": text, "quote": text},
-                "required": ["text", "quote"],
-                "additionalProperties": false
-            }
-        });
-        json!({
-            "type": "object",
-            "properties": {
-                "subjective": section,
-                "objective": section,
-                "assessment": section,
-                "plan": section,
-                "urgency": {"enum": ["routine", "urgent", "emergency"]}
-            },
-            "required": ["subjective", "objective", "assessment", "plan", "urgency"],
-            "additionalProperties": false
-        })
-    }
-
-    /// Reads the first JSON object of a draft. Its form is checked, not what it says.
-    ///
-    /// # Errors
-    /// [`Error::NotJson`], [`Error::MissingSection`] for a list that is not there (an empty one is), and
-    /// [`Error::BadForm`] for a field of another type.
-    pub fn parse(draft: &str) -> Result<Self> {
-        let mut object = draft::object(draft)?;
-        let mut sentences = Vec::new();
-        for section in Section::ALL {
-            let name = section.name();
-            if !object.contains_key(name) {
-                return Err(Error::MissingSection { section: name });
-            }
-            let drafted: Vec<Sentence> = draft::field(&mut object, name)?;
-            sentences.extend(drafted.into_iter().map(|sentence| (section, sentence)));
-        }
-        Ok(Self {
+impl Note {
+    /// The note of these sentences.
+    pub fn of(mut sentences: Vec<Sentence>) -> Self {
+        sentences.sort_by_key(|sentence| sentence.section);
+        let has = |section| sentences.iter().any(|it| it.section == section);
+        let empty = Section::ALL.into_iter().filter(|section| !has(*section));
+        Self {
+            empty: empty.collect(),
             sentences,
-            urgency: draft::field(&mut object, "urgency")?,
-        })
+        }
+    }
+}
+
+/// What a model drafted: the note, and how urgent the model thinks it is. [`Urgency::with_floor`] with the danger signs says
+/// what is shown.
+pub type Drafted = (Note, Option<Urgency>);
+
+/// Reads a draft against its transcript. It can be used if all sections are there and at least one sentence has its evidence.
+pub fn read(draft: &str, transcript: &Transcript<'_>) -> Reading<Drafted> {
+    let filled = FORM.read(draft);
+    let urgency = filled.fields.get("urgency");
+    let urgency = urgency.and_then(|value| serde_json::from_value(value.clone()).ok());
+    let mut reader = Reader {
+        input: instructions::masked(transcript),
+        transcript,
+        sentences: Vec::new(),
+        dropped: Vec::new(),
+        faults: filled.faults,
+        seen: HashSet::new(),
+    };
+    for item in &filled.items {
+        reader.take(item);
+    }
+    let Reader {
+        sentences,
+        dropped,
+        mut faults,
+        ..
+    } = reader;
+    if sentences.is_empty() && faults.is_empty() && dropped.is_empty() {
+        let problem = "the note is empty; write what was said, each sentence with its quote";
+        faults.push(Fault::new("", problem));
+    }
+    let is_section = |key: &&str| Section::ALL.iter().any(|section| section.name() == *key);
+    let whole = !filled.missing.iter().any(is_section);
+    Reading {
+        usable: whole && !sentences.is_empty(),
+        made: (Note::of(sentences), urgency),
+        dropped,
+        faults,
+    }
+}
+
+struct Reader<'a> {
+    transcript: &'a Transcript<'a>,
+    /// The transcript without what tries to instruct: a dose that only stands there was not said.
+    input: String,
+    sentences: Vec<Sentence>,
+    dropped: Vec<Dropped>,
+    faults: Vec<Fault>,
+    seen: HashSet<(Section, String)>,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, item: &Item) {
+        let section = Section::ALL.into_iter().find(|it| it.name() == item.list);
+        let (Some(section), Some(text)) = (section, item.text("text")) else {
+            return;
+        };
+        let path = item.path();
+        let evidence = match self.evidence(item, text) {
+            Ok(evidence) => evidence,
+            Err((reason, fault)) => {
+                self.faults.extend(fault);
+                return self.drop(path, text, reason);
+            }
+        };
+        if !self.seen.insert((section, text.to_lowercase())) {
+            return self.drop(path, text, Reason::Repeated);
+        }
+        let numbers = numbers::check(&self.input, text);
+        let absent = numbers
+            .iter()
+            .filter(|flag| flag.kind == numbers::Kind::Absent);
+        let names = names::unsaid(self.transcript, text);
+        let absent = absent.map(|flag| &flag.span).chain(&names);
+        let absent: Vec<_> = absent.filter_map(|span| span.of(text)).collect();
+        if !absent.is_empty() {
+            let absent = absent.join(", ");
+            let problem =
+                format!("{absent:?} was not said; write what the transcript says, or leave it out");
+            self.faults
+                .push(Fault::new(format!("{path}.text"), problem));
+        }
+        let quote = evidence.of(self.transcript.text()).unwrap_or_default();
+        self.sentences.push(Sentence {
+            section,
+            text: text.to_owned(),
+            quote: quote.to_owned(),
+            evidence,
+            numbers,
+            names,
+        });
     }
 
-    /// Keeps the sentences whose quote is in `consultation`, but for white space and case.
-    ///
-    /// # Errors
-    /// [`Error::NoEvidence`] if nothing is left: then there is no note.
-    pub fn check(self, consultation: &str) -> Result<CheckedNote> {
-        let mut checked = CheckedNote {
-            sentences: Vec::new(),
-            dropped: Vec::new(),
-            empty: Vec::new(),
-            urgency: self.urgency,
-        };
-        for (section, sentence) in self.sentences {
-            let has_words = sentence.text.chars().any(char::is_alphanumeric);
-            match quote::find(&sentence.quote, consultation).filter(|_| has_words) {
-                Some(evidence) => checked.sentences.push(Supported {
-                    section,
-                    evidence,
-                    numbers: numbers::check(consultation, &sentence.text),
-                    text: sentence.text,
-                }),
-                None => checked.dropped.push((section, sentence)),
-            }
+    /// Where the transcript has what a sentence rests on, or why it is left out, and what its writer is told.
+    fn evidence(&self, item: &Item, text: &str) -> Result<Span, (Reason, Option<Fault>)> {
+        let fault = |key, problem| Some(Fault::new(format!("{}.{key}", item.path()), problem));
+        if !text.chars().any(char::is_alphanumeric) {
+            let problem = "says nothing; write a sentence, or leave the entry out";
+            return Err((Reason::Unfit, fault("text", problem)));
         }
-        if checked.sentences.is_empty() {
-            return Err(Error::NoEvidence {
-                dropped: checked.dropped.len(),
-            });
-        }
-        let has = |section| {
-            checked
-                .sentences
-                .iter()
-                .any(|sentence| sentence.section == section)
+        let quote = item.text("quote").unwrap_or_default();
+        let Some(evidence) = self.transcript.find(quote) else {
+            let problem = "is not in the transcript; copy its words, or leave the entry out";
+            return Err((Reason::NotSaid, fault("quote", problem)));
         };
-        checked.empty = Section::ALL
-            .into_iter()
-            .filter(|section| !has(*section))
-            .collect();
-        Ok(checked)
+        match instructions::within(self.transcript, evidence) || instructions::speaks(text) {
+            true => Err((Reason::Instruction, None)),
+            false => Ok(evidence),
+        }
+    }
+
+    fn drop(&mut self, path: String, said: &str, reason: Reason) {
+        self.dropped.push(Dropped {
+            path,
+            said: said.to_owned(),
+            reason,
+        });
     }
 }
 
@@ -198,58 +244,58 @@ impl SoapForm {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serde_json::{Value, json};
+
     use super::*;
 
     const CONSULTATION: &str = "Patient: I've had a cough for 3 days.\nDoctor: Chest is clear, 37.2. Rest, and come back in 5 days.";
 
     fn draft() -> Value {
         json!({
-            "subjective": [{"text": "Cough for three days.", "quote": "cough for 3 days"}],
-            "objective": [{"text": "Chest clear, 37.2 °C.", "quote": "CHEST IS  CLEAR, 37.2"}],
-            "assessment": [{"text": "Pneumonia.", "quote": "it is pneumonia"}],
-            "plan": [{"text": "Review in 7 days.", "quote": "come back in 5 days"}],
+            "subjective": [{"quote": "cough for 3 days", "text": "Cough for three days."}],
+            "objective": [{"quote": "CHEST IS  CLEAR, 37.2", "text": "Chest clear, 37.2 °C."}],
+            "assessment": [{"quote": "it is pneumonia", "text": "Pneumonia."}],
+            "plan": [{"quote": "come back in 5 days", "text": "Review in 7 days."}],
             "urgency": "routine"
         })
     }
 
+    fn read_on(consultation: &str, draft: &Value) -> Reading<Drafted> {
+        read(&draft.to_string(), &Transcript::new(consultation))
+    }
+
     #[test]
     fn a_sentence_whose_quote_was_not_said_is_dropped_and_kept_for_the_log() {
-        let note = SoapForm::parse(&draft().to_string())
-            .unwrap()
-            .check(CONSULTATION)
-            .unwrap();
-        let left: Vec<&str> = note
-            .sentences
-            .iter()
-            .map(|sentence| sentence.text.as_str())
-            .collect();
-        assert_eq!(
-            left,
-            [
-                "Cough for three days.",
-                "Chest clear, 37.2 °C.",
-                "Review in 7 days."
-            ]
-        );
-        assert_eq!(note.dropped.len(), 1);
-        assert_eq!(note.dropped[0].0, Section::Assessment);
+        let read = read_on(CONSULTATION, &draft());
+        let (note, urgency) = read.made;
+        let left: Vec<&str> = note.sentences.iter().map(|it| it.text.as_str()).collect();
+        let expected = [
+            "Cough for three days.",
+            "Chest clear, 37.2 °C.",
+            "Review in 7 days.",
+        ];
+        assert_eq!(left, expected);
         assert_eq!(note.empty, [Section::Assessment]);
+        assert_eq!(note.sentences[0].quote, "cough for 3 days");
         assert_eq!(
-            note.sentences[0].evidence.of(CONSULTATION),
-            Some("cough for 3 days")
+            note.sentences[1].evidence.of(CONSULTATION),
+            Some("Chest is clear, 37.2")
         );
+        assert_eq!(read.dropped.len(), 1);
+        assert_eq!(
+            (&*read.dropped[0].path, read.dropped[0].reason),
+            ("assessment[0]", Reason::NotSaid)
+        );
+        assert_eq!(urgency, Some(Urgency::Routine));
+        assert!(read.usable);
     }
 
     #[test]
     fn a_number_that_was_not_said_is_flagged_though_its_sentence_stays() {
-        let note = SoapForm::parse(&draft().to_string())
-            .unwrap()
-            .check(CONSULTATION)
-            .unwrap();
-        let kinds: Vec<Vec<numbers::Kind>> = note
-            .sentences
-            .iter()
-            .map(|sentence| sentence.numbers.iter().map(|flag| flag.kind).collect())
+        let read = read_on(CONSULTATION, &draft());
+        let sentences = read.made.0.sentences.iter();
+        let kinds: Vec<Vec<numbers::Kind>> = sentences
+            .map(|it| it.numbers.iter().map(|flag| flag.kind).collect())
             .collect();
         assert_eq!(
             kinds,
@@ -259,76 +305,49 @@ mod tests {
                 vec![numbers::Kind::Absent]
             ]
         );
+        let told: Vec<_> = read.faults.iter().map(|it| &*it.path).collect();
+        assert_eq!(told, ["assessment[0].quote", "plan[0].text"]);
     }
 
     #[test]
     fn a_note_without_evidence_is_refused() {
-        let form = SoapForm::parse(&draft().to_string()).unwrap();
-        assert_eq!(
-            form.check("Nothing of this."),
-            Err(Error::NoEvidence { dropped: 4 })
-        );
+        let read = read_on("Nothing of this.", &draft());
+        assert_eq!((read.usable, read.dropped.len()), (false, 4));
         let empty = json!({"subjective": [], "objective": [], "assessment": [], "plan": [], "urgency": "urgent"});
-        let form = SoapForm::parse(&empty.to_string()).unwrap();
-        assert_eq!(
-            form.check(CONSULTATION),
-            Err(Error::NoEvidence { dropped: 0 })
-        );
+        let read = read_on(CONSULTATION, &empty);
+        assert_eq!((read.usable, read.faults.len()), (false, 1));
     }
 
     #[test]
-    fn a_section_or_urgency_that_is_missing_or_of_another_type_is_an_error() {
+    fn a_section_or_urgency_that_is_missing_or_of_another_type_is_a_fault() {
         for section in Section::ALL {
             let mut without = draft();
             without.as_object_mut().unwrap().remove(section.name());
-            let error = SoapForm::parse(&without.to_string()).unwrap_err();
-            assert_eq!(
-                error,
-                Error::MissingSection {
-                    section: section.name()
-                }
-            );
             let mut other = draft();
             other[section.name()] = json!("text");
-            assert!(
-                matches!(SoapForm::parse(&other.to_string()), Err(Error::BadForm { field, .. }) if field == section.name())
-            );
+            for wrong in [without, other] {
+                let read = read_on(CONSULTATION, &wrong);
+                assert!(!read.usable, "{wrong}");
+                assert!(read.faults.iter().any(|it| it.path == section.name()));
+            }
         }
         for urgency in [json!(null), json!("soon"), json!(2)] {
             let mut other = draft();
             other["urgency"] = urgency;
-            assert!(matches!(
-                SoapForm::parse(&other.to_string()),
-                Err(Error::BadForm {
-                    field: "urgency",
-                    ..
-                })
-            ));
+            let read = read_on(CONSULTATION, &other);
+            assert!(read.faults.iter().any(|it| it.path == "urgency"));
+            assert_eq!(read.made.1, None);
         }
-        assert!(matches!(
-            SoapForm::parse("S: cough"),
-            Err(Error::NotJson { .. })
-        ));
+        assert!(!read("S: cough", &Transcript::new(CONSULTATION)).usable);
     }
 
     #[test]
-    fn the_schema_asks_for_what_is_read() {
-        let schema = SoapForm::schema();
-        let required: Vec<&str> = schema["required"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
-        let names: Vec<&str> = Section::ALL
-            .into_iter()
-            .map(Section::name)
-            .chain(["urgency"])
-            .collect();
-        assert_eq!(required, names);
-        for name in names {
-            assert!(schema["properties"][name].is_object(), "{name}");
-        }
+    fn the_form_asks_for_what_is_read() {
+        let schema: Value = serde_json::from_str(&FORM.schema()).unwrap();
+        let required = schema["required"].as_array().unwrap();
+        let names = Section::ALL.into_iter().map(Section::name);
+        let names: Vec<_> = names.chain(["urgency"]).collect();
+        assert_eq!(required, &names);
         for urgency in schema["properties"]["urgency"]["enum"].as_array().unwrap() {
             assert!(serde_json::from_value::<Urgency>(urgency.clone()).is_ok());
         }

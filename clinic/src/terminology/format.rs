@@ -36,10 +36,39 @@ pub fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-/// Appends bytes after their length.
-pub fn put_bytes(bytes: &mut Vec<u8>, content: &[u8]) {
-    put_number(bytes, content.len() as u64);
-    bytes.extend_from_slice(content);
+/// A file while it is written. Its long streams stay where they were made: a copy of one could be the most that memory has
+/// to hold.
+#[derive(Debug, Default)]
+pub struct Output {
+    pieces: Vec<Vec<u8>>,
+    /// What follows the pieces.
+    small: Vec<u8>,
+}
+
+impl Output {
+    /// Appends a number.
+    pub fn number(&mut self, number: u64) {
+        put_number(&mut self.small, number);
+    }
+
+    /// Appends a text after its length.
+    pub fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.small.extend_from_slice(text.as_bytes());
+    }
+
+    /// Appends bytes after their length.
+    pub fn stream(&mut self, stream: Vec<u8>) {
+        self.number(stream.len() as u64);
+        self.pieces.push(std::mem::take(&mut self.small));
+        self.pieces.push(stream);
+    }
+
+    /// Everything, in order.
+    pub fn into_pieces(mut self) -> Vec<Vec<u8>> {
+        self.pieces.push(self.small);
+        self.pieces
+    }
 }
 
 /// Reads on from where it stopped.
@@ -160,8 +189,16 @@ impl Strings {
 
 /// Writes strings: of each, what it shares with the one before is not repeated. Lengths and letters are kept apart, which
 /// compresses better.
-pub fn put_strings<'a>(bytes: &mut Vec<u8>, strings: impl Iterator<Item = &'a str>) {
-    let (mut shared, mut lengths, mut letters) = (Vec::new(), Vec::new(), Vec::new());
+pub fn put_strings<'a>(output: &mut Output, strings: impl Iterator<Item = &'a str> + Clone) {
+    let (mut shared, mut lengths) = (Vec::new(), Vec::new());
+    // What grows as it is filled is there twice for a moment, and this is the longest stream of all.
+    let mut before = "";
+    let all_letters = strings.clone().map(|string| {
+        let same = common_prefix(before, string);
+        before = string;
+        string.len() - same
+    });
+    let mut letters = Vec::with_capacity(all_letters.sum());
     let mut before = "";
     let mut count = 0;
     for string in strings {
@@ -172,9 +209,9 @@ pub fn put_strings<'a>(bytes: &mut Vec<u8>, strings: impl Iterator<Item = &'a st
         before = string;
         count += 1;
     }
-    put_number(bytes, count);
-    for stream in [&shared, &lengths, &letters] {
-        put_bytes(bytes, stream);
+    output.number(count);
+    for stream in [shared, lengths, letters] {
+        output.stream(stream);
     }
 }
 
@@ -188,10 +225,12 @@ pub fn read_strings(reader: &mut Reader<'_>, longest: usize) -> Result<Strings> 
         .ok()
         .filter(|&count| count <= shared.left())
         .ok_or_else(|| broken(format!("{count} strings do not fit into it")))?;
+    // No more than `most`, because the sum may be anything.
+    let all = sum(shared.clone())?.saturating_add(sum(lengths.clone())?);
     let packed = shared.left() + lengths.left() + letters.left();
     let most = (MOST_UNPACKED * packed).min(MOST_TEXT_BYTES);
     let mut strings = Strings {
-        text: String::with_capacity(letters.left() * 2),
+        text: String::with_capacity(all.min(most)),
         ends: Vec::with_capacity(count),
     };
     let mut start = 0;
@@ -217,6 +256,16 @@ pub fn read_strings(reader: &mut Reader<'_>, longest: usize) -> Result<Strings> 
     Ok(strings)
 }
 
+/// The sum of the numbers of a stream.
+fn sum(mut stream: Reader<'_>) -> Result<usize> {
+    let mut sum = 0usize;
+    while stream.left() > 0 {
+        let number = usize::try_from(stream.number()?).unwrap_or(usize::MAX);
+        sum = sum.saturating_add(number);
+    }
+    Ok(sum)
+}
+
 /// Bytes that two strings begin with, up to the border of a character.
 fn common_prefix(one: &str, other: &str) -> usize {
     let same = one
@@ -235,11 +284,16 @@ fn common_prefix(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn written<'a>(strings: impl Iterator<Item = &'a str> + Clone) -> Vec<u8> {
+        let mut output = Output::default();
+        put_strings(&mut output, strings);
+        output.into_pieces().concat()
+    }
+
     #[test]
     fn strings_come_back_as_they_were() {
         let strings = ["", "a", "ab", "äb", "äc", "ö", "z"];
-        let mut bytes = Vec::new();
-        put_strings(&mut bytes, strings.into_iter());
+        let bytes = written(strings.into_iter());
         let read = read_strings(&mut Reader::new(&bytes), 8).unwrap();
         assert!(read.iter().eq(strings));
         assert_eq!(read.binary_search("äc"), Ok(4));
@@ -249,8 +303,7 @@ mod tests {
 
     #[test]
     fn a_string_that_is_too_long_is_refused() {
-        let mut bytes = Vec::new();
-        put_strings(&mut bytes, ["abcdefgh", "abcdefghi"].into_iter());
+        let bytes = written(["abcdefgh", "abcdefghi"].into_iter());
         assert!(read_strings(&mut Reader::new(&bytes), 9).is_ok());
         assert!(read_strings(&mut Reader::new(&bytes), 8).is_err());
     }
@@ -260,8 +313,7 @@ mod tests {
         let strings: Vec<String> = (0..100)
             .map(|end| format!("{}{end}", "a".repeat(4000)))
             .collect();
-        let mut bytes = Vec::new();
-        put_strings(&mut bytes, strings.iter().map(String::as_str));
+        let bytes = written(strings.iter().map(String::as_str));
         let refused = read_strings(&mut Reader::new(&bytes), MOST_TERM_BYTES).unwrap_err();
         assert!(
             refused.to_string().contains("its texts need more than"),

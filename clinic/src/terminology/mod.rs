@@ -13,17 +13,22 @@ mod format;
 pub mod icd10cm;
 mod index;
 pub mod list;
+pub mod measure;
+pub mod rerank;
+mod rrf;
 pub mod rxnorm;
 mod search;
 mod spelling;
 pub mod table;
 pub mod words;
 
-use serde::Serialize;
+use std::collections::HashSet;
+
+use serde::{Serialize, Serializer};
 
 pub use self::choose::choose;
 pub use self::index::Index;
-pub use self::table::{Entry, Table, Term, TermKind};
+pub use self::table::{Entry, IndexFile, Table, Term, TermKind};
 use crate::record::Coding;
 
 /// ICD-10-CM in FHIR.
@@ -55,7 +60,8 @@ pub enum Match {
 pub struct Candidate {
     /// The code.
     pub coding: Coding,
-    /// How well it fits, from 0 to 1.
+    /// How well it fits, from 0 to 1. Written with four digits: more would say nothing.
+    #[serde(serialize_with = "rounded")]
     pub score: f32,
     /// How it was found.
     pub matched: Match,
@@ -63,6 +69,11 @@ pub struct Candidate {
     pub term: String,
     /// Whether it is a complete code; `false` for one that only heads others.
     pub complete: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks so
+fn rounded<S: Serializer>(score: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((f64::from(*score) * 1e4).round() / 1e4)
 }
 
 /// The tables that are installed.
@@ -93,6 +104,11 @@ fn search_all(indexes: &[Index], text: &str, limit: usize) -> Vec<Candidate> {
         .collect();
     // Stable: of equals, the one of the preferred table.
     found.sort_by(|one, other| other.score.total_cmp(&one.score));
+    if indexes.len() > 1 {
+        // A code that two tables have is one, and no rival of itself.
+        let mut seen = HashSet::new();
+        found.retain(|one| seen.insert((one.coding.system.clone(), one.coding.code.clone())));
+    }
     found.truncate(limit);
     found
 }

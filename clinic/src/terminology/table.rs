@@ -23,7 +23,7 @@ use std::hash::Hasher;
 
 use twox_hash::XxHash64;
 
-use super::format::{MAGIC, MOST_TERM_BYTES, VERSION, broken, put_bytes, put_number, put_strings};
+use super::format::{MAGIC, MOST_TERM_BYTES, Output, VERSION, broken, put_number, put_strings};
 use super::{shown, words};
 use crate::error::Result;
 
@@ -93,6 +93,40 @@ pub struct Table {
     pub abbreviations: BTreeSet<(String, String)>,
 }
 
+/// Codes with their names, in the order of the codes, for an index file.
+pub(super) trait Entries {
+    /// How many codes.
+    fn count(&self) -> usize;
+    /// A code.
+    fn code(&self, entry: usize) -> &str;
+    /// Whether a code is complete.
+    fn is_complete(&self, entry: usize) -> bool;
+    /// Characters that complete a code.
+    fn endings(&self, entry: usize) -> &[Ending];
+    /// The names of a code, its display first.
+    fn names(&self, entry: usize) -> impl Iterator<Item = (TermKind, &str)>;
+    /// From brands to their ingredients, sorted.
+    fn links(&self) -> Vec<(u32, u32)>;
+}
+
+/// An index file that was made.
+#[derive(Debug)]
+pub struct IndexFile {
+    pieces: Vec<Vec<u8>>,
+}
+
+impl IndexFile {
+    /// Its bytes, in pieces of any length.
+    pub fn into_pieces(self) -> impl Iterator<Item = Vec<u8>> {
+        self.pieces.into_iter()
+    }
+
+    /// Its bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.pieces.concat()
+    }
+}
+
 impl Table {
     /// The index file.
     ///
@@ -100,6 +134,15 @@ impl Table {
     ///
     /// Where a code stands twice, or has no name.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.to_file().map(IndexFile::into_bytes)
+    }
+
+    /// The index file, whose bytes have not been brought together.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_bytes`](Self::to_bytes).
+    pub fn to_file(&self) -> Result<IndexFile> {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
         entries.sort_by(|one, other| one.code.cmp(&other.code));
         if let Some(pair) = entries.windows(2).find(|pair| pair[0].code == pair[1].code) {
@@ -108,63 +151,121 @@ impl Table {
                 shown(&pair[0].code)
             )));
         }
-        let terms: Vec<Vec<(TermKind, &str)>> = entries
-            .iter()
-            .map(|entry| terms_of(entry))
-            .collect::<Result<_>>()?;
-        let mut body = Vec::new();
-        for text in [&self.system, &self.title, &self.release] {
-            put_bytes(&mut body, text.as_bytes());
-        }
-        put_strings(&mut body, entries.iter().map(|entry| entry.code.as_str()));
-        let complete: Vec<u8> = entries
-            .iter()
-            .map(|entry| u8::from(entry.complete))
-            .collect();
-        put_bytes(&mut body, &complete);
-        let sets: BTreeSet<&[Ending]> = entries
-            .iter()
-            .map(|entry| entry.endings.as_slice())
-            .filter(|set| !set.is_empty())
-            .collect();
-        let sets: Vec<&[Ending]> = sets.into_iter().collect();
-        put_numbers(
-            &mut body,
-            entries.iter().map(|entry| {
-                sets.binary_search(&entry.endings.as_slice())
-                    .map_or(0, |at| at + 1)
-            }),
-        );
-        put_numbers(&mut body, terms.iter().map(Vec::len));
-        let kinds: Vec<u8> = terms
-            .iter()
-            .flatten()
-            .map(|(kind, _)| *kind as u8)
-            .collect();
-        put_bytes(&mut body, &kinds);
-        put_strings(&mut body, terms.iter().flatten().map(|(_, text)| *text));
-        put_words(&mut body, terms.iter().flatten().map(|(_, text)| *text));
-        put_number(&mut body, sets.len() as u64);
-        for set in sets {
-            put_number(&mut body, set.len() as u64);
-            for (letter, text) in set {
-                put_number(&mut body, u64::from(u32::from(*letter)));
-                put_bytes(&mut body, text.as_bytes());
-            }
-        }
-        put_number(&mut body, self.abbreviations.len() as u64);
-        for (short, long) in &self.abbreviations {
-            put_bytes(&mut body, short.as_bytes());
-            put_bytes(&mut body, long.as_bytes());
-        }
-        put_links(&mut body, &entries);
-
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&checksum(&body).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        Ok(bytes)
+        let about = [&self.system, &self.title, &self.release].map(String::as_str);
+        write(about, &entries.as_slice(), &self.abbreviations)
     }
+}
+
+impl Entries for &[&Entry] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn code(&self, entry: usize) -> &str {
+        self.get(entry).map_or("", |entry| &entry.code)
+    }
+
+    fn is_complete(&self, entry: usize) -> bool {
+        self.get(entry).is_some_and(|entry| entry.complete)
+    }
+
+    fn endings(&self, entry: usize) -> &[Ending] {
+        self.get(entry).map_or(&[], |entry| &entry.endings)
+    }
+
+    fn names(&self, entry: usize) -> impl Iterator<Item = (TermKind, &str)> {
+        let entry = self.get(entry);
+        let display = entry.map(|entry| (TermKind::Display, entry.display.as_str()));
+        let terms = entry.map_or(&[][..], |entry| &entry.terms);
+        display
+            .into_iter()
+            .chain(terms.iter().map(|term| (term.kind, term.text.as_str())))
+    }
+
+    fn links(&self) -> Vec<(u32, u32)> {
+        let place = |code: &String| self.binary_search_by(|entry| entry.code.cmp(code)).ok();
+        let of = |(from, entry): (usize, &&Entry)| {
+            let to = entry.ingredients.iter().filter_map(place);
+            to.map(|to| (from as u32, to as u32)).collect::<Vec<_>>()
+        };
+        self.iter().enumerate().flat_map(of).collect()
+    }
+}
+
+/// Writes an index file. about: system, title and release.
+pub(super) fn write(
+    about: [&str; 3],
+    entries: &impl Entries,
+    abbreviations: &BTreeSet<(String, String)>,
+) -> Result<IndexFile> {
+    let all = || 0..entries.count();
+    let mut terms: Vec<(TermKind, &str)> = Vec::with_capacity(entries.count());
+    let mut counts = Vec::new();
+    for entry in all() {
+        let before = terms.len();
+        put_terms(entries, entry, &mut terms)?;
+        put_number(&mut counts, (terms.len() - before) as u64);
+    }
+    let mut output = Output::default();
+    for text in about {
+        output.text(text);
+    }
+    put_strings(&mut output, all().map(|entry| entries.code(entry)));
+    output.stream(
+        all()
+            .map(|entry| u8::from(entries.is_complete(entry)))
+            .collect(),
+    );
+    let sets: BTreeSet<&[Ending]> = all()
+        .map(|entry| entries.endings(entry))
+        .filter(|set| !set.is_empty())
+        .collect();
+    let sets: Vec<&[Ending]> = sets.into_iter().collect();
+    let mut numbers = Vec::new();
+    for entry in all() {
+        let found = sets.binary_search(&entries.endings(entry));
+        put_number(&mut numbers, found.map_or(0, |at| at as u64 + 1));
+    }
+    output.stream(numbers);
+    output.stream(counts);
+    output.stream(terms.iter().map(|(kind, _)| *kind as u8).collect());
+    put_strings(&mut output, terms.iter().map(|(_, text)| *text));
+    put_words(&mut output, terms.iter().map(|(_, text)| *text));
+    drop(terms);
+    output.number(sets.len() as u64);
+    for set in sets {
+        output.number(set.len() as u64);
+        for (letter, text) in set {
+            output.number(u64::from(u32::from(*letter)));
+            output.text(text);
+        }
+    }
+    output.number(abbreviations.len() as u64);
+    for (short, long) in abbreviations {
+        output.text(short);
+        output.text(long);
+    }
+    let links = entries.links();
+    output.number(links.len() as u64);
+    for (from, to) in links {
+        output.number(u64::from(from));
+        output.number(u64::from(to));
+    }
+    Ok(sealed(output))
+}
+
+/// The file with this body.
+fn sealed(body: Output) -> IndexFile {
+    let mut pieces = body.into_pieces();
+    let mut hasher = XxHash64::with_seed(0);
+    for piece in &pieces {
+        hasher.write(piece);
+    }
+    let mut header = MAGIC.to_vec();
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&hasher.finish().to_le_bytes());
+    pieces.insert(0, header);
+    IndexFile { pieces }
 }
 
 /// xxHash64 with the seed 0.
@@ -174,46 +275,42 @@ pub(super) fn checksum(body: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Display first, then each other name once.
-fn terms_of(entry: &Entry) -> Result<Vec<(TermKind, &str)>> {
-    if words::words(&entry.display).is_empty() || entry.code.is_empty() {
-        return Err(broken(format!("code `{}` has no name", shown(&entry.code))));
-    }
+/// Appends the names of a code: display first, then each other one once.
+fn put_terms<'a>(
+    entries: &'a impl Entries,
+    entry: usize,
+    terms: &mut Vec<(TermKind, &'a str)>,
+) -> Result<()> {
+    let code = || shown(entries.code(entry));
     let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
-    let own = entry
-        .terms
-        .iter()
-        .map(|term| (term.kind, term.text.as_str()));
-    for (kind, text) in std::iter::once((TermKind::Display, entry.display.as_str())).chain(own) {
+    let first = terms.len();
+    for (kind, text) in entries.names(entry) {
         let normal = words::words(text);
-        let wanted = kind == TermKind::Display
+        let is_display = kind == TermKind::Display;
+        if is_display && (normal.is_empty() || entries.code(entry).is_empty()) {
+            return Err(broken(format!("code `{}` has no name", code())));
+        }
+        if is_display && text.len() > MOST_TERM_BYTES {
+            return Err(broken(format!(
+                "the name of code `{}` is longer than {MOST_TERM_BYTES} bytes",
+                code()
+            )));
+        }
+        let wanted = is_display
             || (text.len() <= MOST_TERM_BYTES && !normal.is_empty() && !seen.contains(&normal));
         if wanted {
             seen.insert(normal);
-            found.push((kind, text));
+            terms.push((kind, text));
         }
     }
-    if entry.display.len() > MOST_TERM_BYTES {
-        return Err(broken(format!(
-            "the name of code `{}` is longer than {MOST_TERM_BYTES} bytes",
-            shown(&entry.code)
-        )));
+    if let Some(others) = terms.get_mut(first + 1..) {
+        others.sort_unstable();
     }
-    found[1..].sort();
-    Ok(found)
-}
-
-fn put_numbers(body: &mut Vec<u8>, numbers: impl Iterator<Item = usize>) {
-    let mut stream = Vec::new();
-    for number in numbers {
-        put_number(&mut stream, number as u64);
-    }
-    put_bytes(body, &stream);
+    Ok(())
 }
 
 /// The words of all terms, and in which terms each is.
-fn put_words<'a>(body: &mut Vec<u8>, terms: impl Iterator<Item = &'a str>) {
+fn put_words<'a>(output: &mut Output, terms: impl Iterator<Item = &'a str>) {
     let mut holders: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for (index, term) in terms.enumerate() {
         words::each(term, |word| {
@@ -227,32 +324,15 @@ fn put_words<'a>(body: &mut Vec<u8>, terms: impl Iterator<Item = &'a str>) {
             }
         });
     }
-    put_strings(body, holders.keys().map(String::as_str));
+    put_strings(output, holders.keys().map(String::as_str));
     let mut stream = Vec::new();
-    for list in holders.values() {
+    for (_, list) in holders {
         put_number(&mut stream, list.len() as u64);
         let mut before = 0;
-        for &index in list {
+        for index in list {
             put_number(&mut stream, u64::from(index - before));
             before = index;
         }
     }
-    put_bytes(body, &stream);
-}
-
-fn put_links(body: &mut Vec<u8>, entries: &[&Entry]) {
-    let place = |code: &str| entries.binary_search_by(|entry| entry.code.as_str().cmp(code));
-    let links: Vec<(usize, usize)> = entries
-        .iter()
-        .enumerate()
-        .flat_map(|(from, entry)| {
-            let to = entry.ingredients.iter().filter_map(|code| place(code).ok());
-            to.map(move |to| (from, to))
-        })
-        .collect();
-    put_number(body, links.len() as u64);
-    for (from, to) in links {
-        put_number(body, from as u64);
-        put_number(body, to as u64);
-    }
+    output.stream(stream);
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use outpost_clinic::terminology::{Index, Table, choose, icd10cm, rxnorm};
+use outpost_clinic::terminology::measure::{self, SHOWN, place};
+use outpost_clinic::terminology::{Candidate, Index, Table, choose, icd10cm, rxnorm};
 
 const QUERIES: &str = include_str!("queries.tsv");
 const NAMES: &str = include_str!("RXNCONSO.RRF");
@@ -141,30 +142,28 @@ struct Count {
 #[test]
 fn queries_find_their_codes() {
     let medications = rxnorm::read(NAMES, Some(RELATIONS), "invented").unwrap();
-    let medications = Index::from_bytes(&medications.to_bytes().unwrap()).unwrap();
+    let medications = Index::from_bytes(&medications).unwrap();
     let conditions = index();
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let mut times_ms = Vec::new();
-    for line in QUERIES.lines().skip(1) {
-        let [query, kind, codes, table] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
-        let expected: Vec<&str> = codes.split(' ').collect();
-        let index = if table == "rxnorm" {
+    for query in measure::queries(QUERIES).unwrap() {
+        let index = if query.table == "rxnorm" {
             &medications
         } else {
             conditions
         };
         let begun = Instant::now();
-        let found = index.search(query, 5);
+        let found = index.search(query.text, SHOWN);
         let chosen = choose(&found);
         times_ms.push(begun.elapsed().as_secs_f64() * 1000.0);
-        // The unspecified code below an expected one says the same.
-        let said = |code: &str| expected.contains(&code) || says_no_more(index, &expected, code);
-        let count = counts.entry(kind).or_default();
+        let right = place(index, &query, &found);
+        let count = counts.entry(query.kind).or_default();
         count.all += 1;
-        count.first += usize::from(found.first().is_some_and(|one| said(&one.coding.code)));
-        count.five += usize::from(found.iter().any(|one| said(&one.coding.code)));
+        count.first += usize::from(right == Some(0));
+        count.five += usize::from(right.is_some());
         count.chosen += usize::from(chosen.is_some());
-        count.wrong += usize::from(chosen.is_some_and(|one| !said(&one.coding.code)));
+        let is_right = |one: &Candidate| place(index, &query, std::slice::from_ref(one)).is_some();
+        count.wrong += usize::from(chosen.is_some_and(|one| !is_right(one)));
     }
     times_ms.sort_by(f64::total_cmp);
     for (kind, count) in &counts {
@@ -190,19 +189,4 @@ fn queries_find_their_codes() {
     }
     assert!(sum(|count| count.five) as f64 >= LEAST_FIVE * 300.0);
     assert!(sum(|count| count.wrong) as f64 <= MOST_WRONG * sum(|count| count.chosen) as f64);
-}
-
-/// Whether a code is below an expected one and differs from it only in saying that it is unspecified.
-fn says_no_more(index: &Index, expected: &[&str], code: &str) -> bool {
-    let words = |code: &str| -> BTreeSet<String> {
-        let display = index.lookup(code).unwrap().display.to_lowercase();
-        display
-            .split(|letter: char| !letter.is_alphanumeric())
-            .filter(|word| !word.is_empty() && *word != "unspecified")
-            .map(str::to_owned)
-            .collect()
-    };
-    expected
-        .iter()
-        .any(|&head| code.starts_with(head) && words(code) == words(head))
 }

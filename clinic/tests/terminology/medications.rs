@@ -12,8 +12,8 @@ fn relation(first: &str, second: &str, relation: &str) -> String {
 
 fn index(names: &[String], relations: Option<&[String]>) -> Index {
     let relations = relations.map(|rows| rows.join("\n"));
-    let table = rxnorm::read(&names.join("\n"), relations.as_deref(), "invented").unwrap();
-    Index::from_bytes(&table.to_bytes().unwrap()).unwrap()
+    let file = rxnorm::read(&names.join("\n"), relations.as_deref(), "invented").unwrap();
+    Index::from_bytes(&file).unwrap()
 }
 
 fn sample() -> Vec<String> {

@@ -6,6 +6,7 @@
 mod bench;
 mod core;
 mod drafts;
+mod embed;
 mod features;
 mod generation;
 mod noise;
@@ -303,7 +304,11 @@ impl Engine {
                 self.vocabulary.insert(made).clone()
             }
         };
-        Constraint::new(vocabulary, Rc::new(grammar), self.template.stop_ids())
+        let stop_ids = self.template.stop_ids();
+        let mut constraint = Constraint::new(vocabulary, Rc::new(grammar), stop_ids)?;
+        // The first mask takes longest, for its code is cold too. Before the prompt is read nobody waits for a token.
+        constraint.mask()?;
+        Ok(constraint)
     }
 
     /// Continues `tokens` as they are, without a template and past every end token.

@@ -127,6 +127,21 @@ impl TensorInfo {
     }
 }
 
+/// The name of the type that most bytes of `tensors` have, such as `Q4_0`; empty without tensors.
+pub fn main_type(tensors: &[TensorInfo]) -> &'static str {
+    let mut bytes: Vec<(&str, u64)> = Vec::new();
+    for tensor in tensors {
+        let name = tensor.block.name();
+        let more = tensor.stored_bytes();
+        match bytes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum = sum.saturating_add(more),
+            None => bytes.push((name, more)),
+        }
+    }
+    let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes);
+    most.map_or("", |(name, _)| name)
+}
+
 /// Saturates, so that shapes that nobody has checked make no harm.
 fn product(shape: &[u64]) -> u64 {
     shape.iter().fold(1, |all, &size| all.saturating_mul(size))

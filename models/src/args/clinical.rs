@@ -4,12 +4,45 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use outpost_clinic::danger::Age;
+use outpost_clinic::terminology::rerank::WEIGHT;
 
 use super::{ModelArgs, at_least_one};
 
-/// Arguments of `extract`.
+/// What is known of a patient.
 #[derive(Debug, Args)]
-pub struct ExtractArgs {
+pub struct PatientArgs {
+    /// The patient's age in days, weeks, months or years, such as 8m: danger signs depend on it
+    #[arg(long, value_name = "N{d,w,m,y}", value_parser = crate::extract::age)]
+    pub age: Option<Age>,
+
+    /// The patient's sex
+    #[arg(long, value_enum)]
+    pub sex: Option<SexArg>,
+
+    /// Whether the patient is pregnant, or gave birth within a year
+    #[arg(long, value_enum)]
+    pub pregnancy: Option<PregnancyArg>,
+}
+
+/// How drafts are written.
+#[derive(Debug, Args)]
+pub struct DraftArgs {
+    /// Longest draft
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
+    pub max_tokens: usize,
+
+    /// 0 takes the likeliest token each time
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub temperature: f32,
+
+    /// Give the same bytes again: the time taken is left out, and a Bundle bears the time of the transcript's file
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// A consultation, and what is made of it.
+#[derive(Debug, Args)]
+pub struct ConsultationArgs {
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -18,7 +51,7 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "FILE")]
     pub transcript: PathBuf,
 
-    /// ICD-10-CM, as `terminology build` wrote it. Unless given: the one that `cargo xtask build` made, or `icd10cm.bin`
+    /// ICD-10-CM, as `terminology build` wrote it. Unless given: the one that `cargo xtask build` made, or `icd10cm.index`
     /// beside this command. Without any, conditions have no codes
     #[arg(long, value_name = "FILE")]
     pub icd10cm: Option<PathBuf>,
@@ -35,53 +68,90 @@ pub struct ExtractArgs {
     #[arg(long = "medication-list", value_name = "FILE")]
     pub medication_lists: Vec<PathBuf>,
 
-    /// The patient's age in days, weeks, months or years, such as 8m: danger signs depend on it
-    #[arg(long, value_name = "N{d,w,m,y}", value_parser = crate::extract::age)]
-    pub age: Option<Age>,
-
-    /// The patient's sex
-    #[arg(long, value_enum)]
-    pub sex: Option<SexArg>,
-
-    /// Whether the patient is pregnant, or gave birth within a year
-    #[arg(long, value_enum)]
-    pub pregnancy: Option<PregnancyArg>,
+    /// Of whom it speaks.
+    #[command(flatten)]
+    pub patient: PatientArgs,
 
     /// Do not fall back to simple rules when the model's drafts cannot be used
     #[arg(long)]
     pub no_fallback: bool,
 
-    /// Make no FHIR Bundle
-    #[arg(long)]
-    pub no_fhir: bool,
-
     /// Make the Bundle one that a server carries out
-    #[arg(long, conflicts_with = "no_fhir")]
+    #[arg(long)]
     pub transaction: bool,
 
     /// Leave the transcript's words out of the Bundle; each fact keeps those that it comes from
-    #[arg(long, conflicts_with = "no_fhir")]
+    #[arg(long)]
     pub without_transcript: bool,
 
-    /// Write the Bundle to a file too
-    #[arg(long, value_name = "FILE", conflicts_with = "no_fhir")]
-    pub bundle: Option<PathBuf>,
-
-    /// Longest draft
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
-    pub max_tokens: usize,
-
-    /// 0 takes the likeliest token each time
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    pub temperature: f32,
-
-    /// Give the same bytes again: the time taken is left out, and the Bundle bears the time of the transcript's file
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    /// How drafts are written.
+    #[command(flatten)]
+    pub draft: DraftArgs,
 
     /// When the record was made, for the Bundle: YYYY-MM-DDThh:mm:ssZ
     #[arg(long, value_name = "INSTANT")]
     pub recorded: Option<String>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `extract`.
+#[derive(Debug, Args)]
+pub struct ExtractArgs {
+    /// The consultation.
+    #[command(flatten)]
+    pub consultation: ConsultationArgs,
+
+    /// Make no FHIR Bundle
+    #[arg(long, conflicts_with_all = ["transaction", "without_transcript", "bundle"])]
+    pub no_fhir: bool,
+
+    /// Write the Bundle to a file too
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+}
+
+/// Arguments of `soap`.
+#[derive(Debug, Args)]
+pub struct SoapArgs {
+    /// The consultation.
+    #[command(flatten)]
+    pub consultation: ConsultationArgs,
+
+    /// Make a FHIR Bundle of the note and the facts of the consultation, and write it to a file too if one is named
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub bundle: Option<Option<PathBuf>>,
+}
+
+/// Arguments of `findings`.
+#[derive(Debug, Args)]
+pub struct FindingsArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// A picture (JPEG, PNG or WebP); may be repeated
+    #[arg(long = "image", value_name = "FILE", required = true)]
+    pub images: Vec<PathBuf>,
+
+    /// What is known, and what to look for: danger signs are looked for in it too
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub question: String,
+
+    /// Of whom they are.
+    #[command(flatten)]
+    pub patient: PatientArgs,
+
+    /// How drafts are written.
+    #[command(flatten)]
+    pub draft: DraftArgs,
 
     /// Print one JSON object
     #[arg(long)]
@@ -115,6 +185,8 @@ pub enum TerminologyCommand {
     Build(TerminologyBuildArgs),
     /// Show the codes that a text may mean; `*` marks the one that clearly is meant
     Search(TerminologySearchArgs),
+    /// Count how often queries find their codes, without and with a re-rank by a model's embeddings
+    Measure(TerminologyMeasureArgs),
 }
 
 /// Arguments of `terminology build`.
@@ -168,6 +240,34 @@ pub struct TerminologySearchArgs {
     /// Most candidates
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
     pub limit: usize,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `terminology measure`.
+#[derive(Debug, Args)]
+pub struct TerminologyMeasureArgs {
+    /// ICD-10-CM, as `terminology build` wrote it, for queries of the table `icd10cm`
+    #[arg(long, value_name = "FILE")]
+    pub icd10cm: PathBuf,
+
+    /// RxNorm, as `terminology build` wrote it, for queries of the table `rxnorm`; without it they are left out
+    #[arg(long, value_name = "FILE")]
+    pub rxnorm: Option<PathBuf>,
+
+    /// Queries: tab-separated `query`, `kind`, `codes` and `table`, under a line with these names
+    #[arg(long, value_name = "FILE.tsv")]
+    pub queries: PathBuf,
+
+    /// A model whose embeddings bring the candidates into another order
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+
+    /// How much the embeddings count beside the search's own score
+    #[arg(long, value_name = "0..1", default_value_t = WEIGHT, requires = "model")]
+    pub weight: f32,
 
     /// Print one JSON object
     #[arg(long)]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use outpost_clinic::eval::compare::{Verdict, compare, samples};
 use outpost_clinic::eval::sample::Sample;
 
-use super::choices::line;
 use super::log;
+use super::print::line;
 use crate::error::{Error, Result};
 use crate::output;
 

@@ -5,8 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use outpost_clinic::eval::Evaluation;
 use outpost_clinic::eval::run::Head;
-use outpost_clinic::eval::{Evaluation, Summary};
 use serde_json::json;
 
 use crate::error::{Error, Result};
@@ -79,9 +79,9 @@ impl Log {
     }
 
     /// Writes what came out.
-    pub fn results(&self, summary: &Summary, head: &Head) -> Result<()> {
+    pub fn results(&self, evaluation: &Evaluation, head: &Head) -> Result<()> {
         let path = self.folder.join(format!("results_{}.json", self.task));
-        write(&path, &summary.results(&self.task, &json!(head)))
+        write(&path, &evaluation.results(&self.task, &json!(head)))
     }
 }
 

@@ -1,11 +1,11 @@
 //! `outpost eval`: questions with known answers, and the share that comes out right.
 
-mod choices;
+mod ask;
 mod compare;
-mod facts;
 mod fingerprint;
 mod log;
-mod words;
+mod predictions;
+mod print;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,6 @@ use outpost_clinic::eval::{self, CopBase, Kind};
 use crate::args::{EvalArgs, ModelArgs};
 use crate::error::{Error, Result};
 use crate::load::{self, Compute, Loaded};
-
-/// Most tokens of an answer, unless another number is given.
-const ANSWER_TOKENS: usize = 256;
 
 /// What is asked, and of which model.
 pub struct Asking<'a> {
@@ -49,11 +46,6 @@ impl Asking<'_> {
         load::engine(&self.model()?, self.compute)
     }
 
-    /// Most tokens of an answer.
-    pub fn max_tokens(&self) -> usize {
-        self.args.max_tokens.unwrap_or(ANSWER_TOKENS)
-    }
-
     /// A path that is relative to the file of the questions.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.questions.parent().unwrap_or(Path::new("")).join(name)
@@ -77,18 +69,17 @@ pub fn run(args: &EvalArgs, compute: Compute) -> Result<()> {
         _ => CopBase::One,
     });
     let questions = eval::read(&text, cop).map_err(Error::questions(path))?;
+    let Some(predictions) = &args.predictions else {
+        return ask::run(&asking, &text, questions);
+    };
     match questions.first().map(|question| &question.kind) {
-        Some(Kind::Choice(_)) if args.predictions.is_none() => {
-            choices::run(&asking, &text, questions)
-        }
-        Some(Kind::Facts { .. }) => facts::run(&asking, &questions),
-        _ if args.predictions.is_some() => Err(Error::Questions {
+        Some(Kind::Facts { .. }) => predictions::run(&asking, predictions, &questions),
+        _ => Err(Error::Questions {
             path: path.display().to_string(),
             source: ClinicError::Questions {
                 problem: "the file has no transcripts".to_owned(),
                 remedy: "leave `--predictions` out, or name the transcripts that they are of",
             },
         }),
-        _ => words::run(&asking, &text),
     }
 }

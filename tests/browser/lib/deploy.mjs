@@ -10,6 +10,7 @@ const LIST = /^( *const FILES = )\[.*\];$/m;
 
 /** Where the demonstration model lies; it has a version of its own. */
 const MODELS = "models/";
+const CODES = "terminology/";
 
 /** Below it lie the page that installs models, and its Worker's script: what has headers of its own. */
 export const INSTALLING = "install/";
@@ -46,7 +47,8 @@ export async function writePrecacheList(folder) {
   for (const path of await list(folder)) {
     if (path === "sw.js" || path.startsWith(MODELS)) continue;
     const revision = createHash("sha256").update(await readFile(join(folder, path))).digest("hex");
-    entries.push({ revision, url: addressOf(path) });
+    const later = path.startsWith(CODES) || undefined;
+    entries.push({ revision, url: addressOf(path), later });
   }
   const script = await readFile(join(folder, "sw.js"), "utf8");
   if (!LIST.test(script)) throw new Error("sw.js has no list of files where one is expected");

@@ -44,6 +44,11 @@ export const DEMO = {
   vision: demo("mmproj-demo-f16.gguf"),
 };
 
+/** Consultations that it was not trained on, with the facts in them. */
+export const TRANSCRIPTS = demo("eval/transcripts.jsonl");
+/** Multiple-choice questions about what it knows, text and pictures (models/tests/eval/make.py). */
+export const CHOICES = join(ROOT, "models/tests/eval/questions.jsonl");
+
 /** A small random model that hardly ever ends an answer (tests/golden/random). */
 export const ENDLESS = join(ROOT, "tests/golden/random/model-q4_0.gguf");
 /** A small model of K-quants in three files; what it writes means nothing (tests/golden/mixes). */

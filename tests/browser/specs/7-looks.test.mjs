@@ -1,17 +1,16 @@
 // Installable, accessible, and looked at: on a phone and on a desktop, by day and by night.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startHost } from "../lib/host.mjs";
 import { ask as askFor, done as installed, openInstalling } from "../lib/installing.mjs";
+import { forReadme, looks } from "../lib/looks.mjs";
 import { ask, newConversation, part, storedForOffline } from "../lib/page.mjs";
-import { ANSWER_MS, DEMO, DIST, OUTPUT, PICTURES, QUESTIONS, SCREENSHOTS } from "../lib/settings.mjs";
+import { ANSWER_MS, DEMO, DIST, PICTURES, QUESTIONS } from "../lib/settings.mjs";
 import { suite } from "../lib/suite.mjs";
 
 const stage = suite("looks");
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const SIZES = { phone: { width: 360, height: 740 }, desktop: { width: 1280, height: 800 } };
 
@@ -69,10 +68,7 @@ for (const [name, viewport] of Object.entries(SIZES)) {
 
     await ask(page, QUESTIONS.picture, [PICTURES.opacity.file]);
     await looks(page, `${name}-answer`);
-    if (SCREENSHOTS) {
-      await mkdir(SCREENSHOTS, { recursive: true });
-      await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
-    }
+    await forReadme(page, name);
     await page.emulateMedia({ colorScheme: "dark" });
     await looks(page, `${name}-dark`);
     await page.emulateMedia({ colorScheme: "light" });
@@ -149,16 +145,3 @@ test("it works with the keyboard alone", async () => {
   await part(page, "send").waitFor({ timeout: 120_000 });
   assert.match(await part(page, "answer").innerText(), /demonstration model/i);
 });
-
-/** Takes a picture, and checks that nothing is wider than the window and axe has nothing to say. */
-async function looks(page, name) {
-  await mkdir(OUTPUT, { recursive: true });
-  await page.screenshot({ path: join(OUTPUT, `${name}.png`) });
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  assert.ok(overflow <= 0, `${name} is ${overflow} pixels wider than the window`);
-  // By the debugger's way in, which the page's own policy does not bind.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run());
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
-  assert.deepEqual(found, [], `axe on ${name}`);
-}

@@ -4,7 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use outpost_clinic::terminology::{Index, Table, choose, icd10cm, list, rxnorm};
+use outpost_clinic::Result;
+use outpost_clinic::terminology::{Index, choose, icd10cm, list, rxnorm};
 use outpost_fuzz::opened;
 use twox_hash::XxHash64;
 
@@ -27,21 +28,35 @@ fuzz_target!(|data: &[u8]| {
         Some((first, second)) => (first, Some(second)),
         None => (text, None),
     };
+    if kind % 4 == 1 {
+        let whole = opened(limit, || rxnorm::read(first, second, "1"));
+        assert!(whole == in_pieces(kind, first, second).ok());
+        if let Some(file) = whole {
+            search(&file, limit);
+        }
+        return;
+    }
     let table = opened(limit, || match kind % 4 {
-        1 => rxnorm::read(first, second, "1"),
         2 => list::read(text, "own", None),
         _ => icd10cm::read(first, second.unwrap_or_default(), "1"),
     });
-    if let Some(table) = table {
-        check(&table, limit);
+    // What was read can be written, unless it is not sound, and then be searched.
+    if let Some(Ok(bytes)) = table.map(|table| table.to_bytes()) {
+        search(&bytes, limit);
     }
 });
 
-/// What was read can be written, unless it is not sound, and then be searched.
-fn check(table: &Table, limit: u64) {
-    if let Ok(bytes) = table.to_bytes() {
-        search(&bytes, limit);
+/// RxNorm's files in pieces, whose length the first byte says.
+fn in_pieces(kind: u8, names: &str, relations: Option<&str>) -> Result<Vec<u8>> {
+    let length = usize::from(kind / 4) + 1;
+    let mut reader = rxnorm::Reader::of("1");
+    for piece in names.as_bytes().chunks(length) {
+        reader.names(piece)?;
     }
+    for piece in relations.unwrap_or_default().as_bytes().chunks(length) {
+        reader.relations(piece)?;
+    }
+    Ok(reader.finish()?.into_bytes())
 }
 
 fn search(bytes: &[u8], limit: u64) {

@@ -2,6 +2,8 @@
 
 mod answering;
 mod backups;
+mod consulting;
+mod evaluation;
 mod evicted;
 mod keeping;
 mod locking;
@@ -9,9 +11,15 @@ mod models;
 mod pictures;
 mod speed;
 mod stored;
+mod tables;
 
 pub use answering::{ask, bring_back, new_conversation, stop};
 pub use backups::{check, restore, save};
+pub use consulting::{
+    add_pictures, can_draft, can_look, check_health, clear as clear_consultation, make_draft,
+    make_findings, make_note, save_bundle, stop_drafting,
+};
+pub use evaluation::{choose_questions, compare_with, evaluate, save_log, stop_evaluating};
 pub use keeping::{
     begin as begin_keeping, delete as delete_conversation, delete_all as delete_conversations,
     look_again, open_earlier, store_now, stored as all_stored,
@@ -24,8 +32,9 @@ pub use models::{
     accept_terms, begin, choose_device, delete_model, go_on, import, is_elsewhere, list_when_seen,
     observe, save_model, start, stop_work, take_over, use_model, verify_model,
 };
-pub use pictures::{ACCEPTED, attach, detach};
+pub use pictures::{ACCEPTED, Pictures, attach, detach};
 pub use speed::{can_measure, check_fit, measure, stop_measuring};
+pub use tables::{import_table, list_tables, remove_table};
 
 use futures_channel::oneshot;
 use gloo::timers::callback::Timeout;

@@ -6,7 +6,9 @@ use leptos::prelude::{document, window};
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{HtmlAnchorElement, Navigator, Url};
+use web_sys::{
+    FileSystemDirectoryHandle, FileSystemRemoveOptions, HtmlAnchorElement, Navigator, Url,
+};
 
 /// How long what is being saved stays readable.
 const SAVED_MS: u32 = 60_000;
@@ -71,6 +73,24 @@ pub fn save(address: &str, name: &str) {
         let _ = Url::revoke_object_url(&address);
     })
     .forget();
+}
+
+/// Removes a folder of the page's own storage, with everything in it -> whether it is gone.
+pub async fn remove_folder(name: &str) -> bool {
+    let root = JsFuture::from(window().navigator().storage().get_directory()).await;
+    let Ok(root) = root.map(JsCast::unchecked_into::<FileSystemDirectoryHandle>) else {
+        return true;
+    };
+    let options = FileSystemRemoveOptions::new();
+    options.set_recursive(true);
+    let removed = JsFuture::from(root.remove_entry_with_options(name, &options)).await;
+    removed.map_or_else(
+        |error| {
+            let name = Reflect::get(&error, &"name".into()).ok();
+            name.and_then(|name| name.as_string()).as_deref() == Some("NotFoundError")
+        },
+        |_| true,
+    )
 }
 
 /// Puts text on the clipboard -> whether the browser let it.

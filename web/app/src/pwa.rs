@@ -64,7 +64,14 @@ pub fn update() {
 
 /// Whether something goes on that loading the page again would break off.
 pub fn is_busy(app: App) -> bool {
-    app.answering.get().is_some() || app.stoppable.get().is_some() || app.unsaved.get()
+    let consulting = app.consulting;
+    // What was said in a consultation is nowhere but on this page.
+    let is_consulting =
+        consulting.call.get().is_some() || !consulting.transcript.with(String::is_empty);
+    is_consulting
+        || app.answering.get().is_some()
+        || app.stoppable.get().is_some()
+        || app.unsaved.get()
 }
 
 /// Shows the browser's own dialog that puts the page on the home screen.

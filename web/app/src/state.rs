@@ -1,5 +1,7 @@
 //! What the page knows, as signals. Changed only by `actions`; shown by `ui`.
 
+pub mod consulting;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +10,13 @@ use std::rc::Rc;
 use leptos::prelude::*;
 use outpost_protocol::{
     Adapter, BenchReport, DeviceChoice, Figures, FinishReason, Fit, ModelInfo, ModelState, Stage,
-    Unit,
+    TableInfo, Unit,
 };
 use outpost_vault::{RecordId, Summary};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
+use self::consulting::Consulting;
 use crate::keep::Keeper;
 
 /// A picture that a person attached.
@@ -180,6 +184,35 @@ pub enum Fitting {
     Failed(String),
 }
 
+/// How far an evaluation is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Run {
+    /// Nothing was asked.
+    #[default]
+    Unknown,
+    /// It goes on: an `EvaluationProgress`, or null before the questions are read.
+    Going(Value),
+    /// What came out: an `Evaluated`.
+    Done(Value),
+    /// The person stopped it, with so much done.
+    Stopped(Value),
+    /// It did not work.
+    Failed(Problem),
+}
+
+/// Questions with known answers.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// The file of questions.
+    pub questions: Option<web_sys::File>,
+    /// The pictures that it names.
+    pub pictures: Vec<web_sys::File>,
+    /// How far it is.
+    pub run: Run,
+    /// Another log's name, and what the comparison with it came to.
+    pub compared: Option<(String, Result<Value, Problem>)>,
+}
+
 /// How the conversations of this device can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keeping {
@@ -243,6 +276,8 @@ pub struct App {
     pub evicted: RwSignal<BTreeMap<String, String>>,
     /// Everything installed.
     pub models: RwSignal<Vec<ModelInfo>>,
+    /// Tables of codes that a person brought.
+    pub tables: RwSignal<Vec<TableInfo>>,
     /// Where models are to compute.
     pub device: RwSignal<DeviceChoice>,
     /// Long work that goes on.
@@ -267,6 +302,10 @@ pub struct App {
     pub fitting: RwSignal<Fitting>,
     /// The call that measures it.
     pub measuring_call: RwSignal<Option<u32>>,
+    /// Questions with known answers.
+    pub evaluation: RwSignal<Evaluation, LocalStorage>,
+    /// The call that asks them.
+    pub evaluation_call: RwSignal<Option<u32>>,
     /// How stored conversations can be reached.
     pub keeping: RwSignal<Keeping>,
     /// Whether a passphrase is needed to read them.
@@ -283,6 +322,8 @@ pub struct App {
     pub keeper: StoredValue<Rc<Keeper>, LocalStorage>,
     /// What stands in the text area.
     pub draft: RwSignal<String>,
+    /// The consultation that is being turned into data.
+    pub consulting: Consulting,
     /// Pictures that go with the next question.
     pub pictures: RwSignal<Vec<Picture>, LocalStorage>,
     /// Whether the application is stored and starts without a network.
@@ -305,6 +346,7 @@ impl App {
             verified: RwSignal::new(None),
             evicted: RwSignal::new(BTreeMap::new()),
             models: RwSignal::new(Vec::new()),
+            tables: RwSignal::new(Vec::new()),
             device: RwSignal::new(DeviceChoice::Auto),
             work: RwSignal::new(None),
             stoppable: RwSignal::new(None),
@@ -317,6 +359,8 @@ impl App {
             speed: RwSignal::new(Speed::Unknown),
             fitting: RwSignal::new(Fitting::default()),
             measuring_call: RwSignal::new(None),
+            evaluation: RwSignal::new_local(Evaluation::default()),
+            evaluation_call: RwSignal::new(None),
             keeping: RwSignal::new(Keeping::Opening),
             protected: RwSignal::new(false),
             current: RwSignal::new(None),
@@ -325,6 +369,7 @@ impl App {
             unsaved: RwSignal::new(false),
             keeper: StoredValue::new_local(Rc::default()),
             draft: RwSignal::new(String::new()),
+            consulting: Consulting::new(),
             pictures: RwSignal::new_local(Vec::new()),
             offline_ready: RwSignal::new(false),
             update_waiting: RwSignal::new(false),

@@ -4,8 +4,10 @@
 //! what it is, with everything that was typed, its focus and its undo history.
 
 mod composer;
+mod consultation;
 mod conversation;
 mod conversations;
+mod evaluation;
 mod files;
 mod forms;
 mod header;
@@ -15,6 +17,7 @@ mod models;
 mod notices;
 mod privacy;
 mod speed;
+mod tables;
 mod terms;
 mod tray;
 mod turn;
@@ -40,12 +43,13 @@ pub fn mount(app: App, client: &Client) {
         conversation::conversation(app, shared)
     });
     fill("slot-tray", move || tray::tray(app, shared));
-    fill("slot-pictures", move || composer::pictures(app));
+    fill("slot-pictures", move || composer::pictures(app.pictures));
     fill("slot-attach", move || composer::attach_button(app));
     fill("slot-send", move || composer::primary_button(app, shared));
     composer::adopt_prompt(app, shared);
     composer::accept_dropped_files(app, shared);
     conversation::follow_newest(app);
+    evaluation::adopt(app, shared);
 }
 
 /// Whether this is the page that `index.html` paints.

@@ -1,10 +1,13 @@
 //! What the Worker answers.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bench::{BenchReport, ProductTime};
+use crate::consultation::Health;
 use crate::fit::Fit;
 use crate::model::{Adapter, ModelFile, ModelInfo, ModelState, Stats};
+use crate::tables::TableInfo;
 
 /// Something happened. See [`Event::is_final`] for which of these end a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +55,11 @@ pub enum Event {
         total: u64,
         /// What is counted.
         unit: Unit,
+    },
+    /// One more question of an evaluation was answered.
+    Evaluating {
+        /// How far it is: an [`crate::EvaluationProgress`] as text of JSON.
+        progress: String,
     },
     /// The model is on the device. Final.
     Loaded {
@@ -110,6 +118,28 @@ pub enum Event {
         /// As many as were asked for, in their order.
         times: Vec<ProductTime>,
     },
+    /// Clinical work is done. Final.
+    Processed {
+        /// What came of it: of a consultation, what `outpost extract --json` prints.
+        result: Value,
+    },
+    /// Whether this device is ready. Final.
+    Healthy {
+        /// What was found.
+        health: Health,
+    },
+    /// The tables of codes that a person brought. Final.
+    Tables {
+        /// All of them, the oldest first.
+        tables: Vec<TableInfo>,
+    },
+    /// A table of codes was added. Final.
+    TableImported {
+        /// Which one.
+        id: String,
+        /// All of them, the oldest first.
+        tables: Vec<TableInfo>,
+    },
     /// Counters. Final.
     Stats {
         /// The counters.
@@ -135,6 +165,7 @@ impl Event {
             self,
             Self::State { .. }
                 | Self::Progress { .. }
+                | Self::Evaluating { .. }
                 | Self::PictureEncoded { .. }
                 | Self::Token { .. }
                 | Self::Restarted
@@ -162,10 +193,14 @@ pub enum Stage {
     Verifying,
     /// Weights go from storage to the device.
     Loading,
+    /// A table of codes is read.
+    Table,
     /// A picture is being looked at.
     Picture,
     /// The conversation is being read.
     Reading,
+    /// A draft is being written.
+    Writing,
     /// The model's speed is being measured.
     Measuring,
 }

@@ -7,19 +7,31 @@
 //! Invariant: nothing here knows the engine, a browser or a file format.
 
 mod bench;
+mod clinic;
+mod consultation;
+mod evaluation;
 mod event;
 mod fit;
 pub mod format;
+mod imaging;
 mod model;
 mod request;
 mod resume;
+mod tables;
 
 pub use bench::{BENCH_PROMPT_TOKENS, BENCH_TOKENS, BenchReport, ProductShape, ProductTime};
+pub use clinic::ClinicRequest;
+pub use consultation::{CodeTable, Consultation, Health, ModelInUse, Trouble};
+pub use evaluation::{
+    AnswerBy, EVALUATIONS, Evaluated, EvaluationOptions, EvaluationProgress, Interval, Share,
+};
 pub use event::{Event, Figures, FinishReason, Stage, Unit};
 pub use fit::{Fit, Need, Rating, Verdict};
+pub use imaging::Imaging;
 pub use model::{Adapter, DeviceKind, ModelFile, ModelInfo, ModelState, ModelStatus, Stats};
 pub use request::{Consent, DeviceChoice, Message, Part, Request, Role, Sampling};
 pub use resume::ShownTokens;
+pub use tables::{TableInfo, TableKind, TableStatus};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -165,6 +177,16 @@ mod tests {
             },
             Request::Stats,
             Request::Forget,
+            Request::Clinic {
+                ask: ClinicRequest::ImportTable {
+                    kind: Some(TableKind::RxNorm),
+                    title: None,
+                    release: Some("1".into()),
+                },
+            },
+            Request::Clinic {
+                ask: ClinicRequest::RemoveTable { id: "1".into() },
+            },
         ] {
             round_trip(&Call { id: 9, request });
         }
@@ -252,6 +274,21 @@ mod tests {
             },
             Event::Stats {
                 stats: Stats::default(),
+            },
+            Event::TableImported {
+                id: "1".into(),
+                tables: vec![TableInfo {
+                    id: "1".into(),
+                    kind: TableKind::Conditions,
+                    title: "t".into(),
+                    release: String::new(),
+                    system: "urn:own".into(),
+                    codes: 1,
+                    bytes: 2,
+                    source: "t.csv".into(),
+                    added_ms: 3,
+                    status: TableStatus::Changed,
+                }],
             },
             Event::Done,
             Event::Cancelled,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::CallId;
 use crate::bench::ProductShape;
+use crate::clinic::ClinicRequest;
 use crate::fit::Need;
 
 /// One request. Files and pictures travel beside it as attachments.
@@ -99,6 +100,11 @@ pub enum Request {
     Verify {
         /// Id of the model.
         model: String,
+    },
+    /// Clinical work.
+    Clinic {
+        /// Which.
+        ask: ClinicRequest,
     },
     /// Counters of the last answer. Ends with `Stats`.
     Stats,

@@ -53,7 +53,8 @@ pub async fn fit(task: &Task, need: Need, adapter: &Adapter) -> Result<Fit> {
     })
 }
 
-async fn is_kept() -> bool {
+/// Whether the browser has promised not to clear the page's storage by itself.
+pub async fn is_kept() -> bool {
     let Ok(asked) = scope().navigator().storage().persisted() else {
         return false;
     };

@@ -1,8 +1,11 @@
 //! Holds the loaded engine, and does what a call asks.
 
+mod clinic;
+
 use std::rc::Rc;
 
 use js_sys::{Array, Uint8Array};
+use outpost_clinic::consultation::PRIVACY;
 use outpost_engine::chat::{Conversation, Message, Part, Role};
 use outpost_engine::image::{self, RgbImage};
 use outpost_engine::kernels::DeviceChoice;
@@ -10,10 +13,10 @@ use outpost_engine::ports::{Clock, Helpers};
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{self, Engine, EngineOptions, Generation};
 use outpost_engine::tokenizer::Tokenizer;
-use outpost_engine::weights::WeightSource;
 use outpost_engine::weights::shards::{Role as FileRole, ShardSet};
+use outpost_engine::weights::{WeightSource, main_type};
 use outpost_protocol as protocol;
-use outpost_protocol::{Adapter, Consent, Event, ModelState, Request, Stage, Unit};
+use outpost_protocol::{Adapter, Consent, Event, ModelInUse, ModelState, Request, Stage, Unit};
 use outpost_store::Reading;
 use wasm_bindgen::JsCast;
 use web_sys::Blob;
@@ -23,15 +26,18 @@ use crate::event_loop::{BrowserClock, heap_bytes};
 use crate::lease::Lease;
 use crate::models::Models;
 use crate::problem::{Problem, Result};
-use crate::{fit, gpu, helpers, install, measure, sources};
+use crate::tables::Codes;
+use crate::{evaluation, fit, gpu, helpers, install, measure, sources};
 
 /// Largest picture file that is read.
-const MAX_PICTURE_BYTES: u64 = 64 << 20;
+pub const MAX_PICTURE_BYTES: u64 = 64 << 20;
 
 /// The engine, if a model is loaded, and what the browser said about the device.
 #[derive(Default)]
 pub struct Host {
     adapter: Option<Adapter>,
+    /// The tables of codes, once they have been read.
+    codes: Option<Codes>,
     loaded: Option<Loaded>,
     lease: Option<Lease>,
 }
@@ -39,6 +45,10 @@ pub struct Host {
 /// A model on its device.
 pub struct Loaded {
     id: String,
+    /// How it is named where it is said what computed.
+    in_use: ModelInUse,
+    /// What tells it from every other one: SHA-256 of its manifest.
+    digest: String,
     /// What was found while the model's files were read, as its image encoder's are for each picture.
     reading: Reading,
     /// The engine that answers.
@@ -156,6 +166,7 @@ impl Host {
                 }
                 Ok(Event::Done)
             }
+            Request::Clinic { ask } => self.clinic(task, ask, &attachments).await,
             Request::Stats => Ok(Event::Stats {
                 stats: self.stats(),
             }),
@@ -246,6 +257,13 @@ impl Host {
         let load_ms = BrowserClock.now_ms() - started_ms;
         self.loaded = Some(Loaded {
             id: id.to_owned(),
+            in_use: ModelInUse {
+                model: manifest.name.clone(),
+                quantization: main_type(text.tensors()).to_owned(),
+                device: adapter.name.clone(),
+                privacy: PRIVACY.to_owned(),
+            },
+            digest: evaluation::digest_of(&manifest),
             reading: reading.clone(),
             engine,
             load_ms,
@@ -264,11 +282,7 @@ impl Host {
     ) -> Result<Event> {
         let Loaded { engine, .. } = self.loaded.as_mut().ok_or_else(nothing_loaded)?;
         let (conversation, shown) = conversation(messages)?;
-        if !shown.is_empty() && !engine.sees_images() {
-            let remedy = "Remove the picture, or add the model again together with its picture file (mmproj).";
-            return Err(Problem::new("This model cannot look at pictures.", remedy));
-        }
-        let pictures = decode(&shown, attachments)?;
+        let pictures = pictures(engine, &shown, attachments)?;
         let request = session::Request {
             conversation,
             max_tokens: max_tokens as usize,
@@ -467,7 +481,13 @@ fn words(parts: Vec<Part>) -> String {
     parts.into_iter().filter_map(text).collect()
 }
 
-fn decode(shown: &[Shown], attachments: &Array) -> Result<Vec<RgbImage>> {
+/// What is shown, for an engine that looks at it.
+fn pictures(engine: &Engine, shown: &[Shown], attachments: &Array) -> Result<Vec<RgbImage>> {
+    if !shown.is_empty() && !engine.sees_images() {
+        let remedy =
+            "Remove the picture, or add the model again together with its picture file (mmproj).";
+        return Err(Problem::new("This model cannot look at pictures.", remedy));
+    }
     let picture = |shown: &Shown| {
         let blob: Blob = attachments
             .get(shown.picture)
@@ -475,6 +495,7 @@ fn decode(shown: &[Shown], attachments: &Array) -> Result<Vec<RgbImage>> {
             .map_err(|_| Problem::new("A picture is missing.", "Attach it again."))?;
         Ok(image::decode(&sources::read_whole(
             &blob,
+            "picture",
             MAX_PICTURE_BYTES,
         )?)?)
     };

@@ -12,6 +12,7 @@ mod terms;
 pub use download::download;
 pub use export::export;
 pub use fetch::fetch;
+pub use net::{fetch_whole, resolve};
 
 use outpost_protocol::{Consent, ModelInfo, ModelState, Stage, Unit};
 use outpost_store::{Error, Installation, PIECE_BYTES, Stopped, Watch};

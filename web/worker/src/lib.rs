@@ -2,13 +2,18 @@
 //!
 //! `desk` receives calls and works on them one after the other. `models` keeps models in OPFS, which `opfs` reaches;
 //! `install` brings them there from files or from the network; `host` holds the loaded engine and answers; `measure`
-//! says how fast it is, `fit` whether another model would run; `helpers` are threads beside this one; `lease` keeps tabs from computing side by side.
+//! says how fast it is, `fit` whether another model would run; `helpers` are threads beside this one; `lease` keeps tabs from computing side by side;
+//! `consultation` has the model draft records of consultations, `evaluation` asks it questions with known answers; `tables` keeps
+//! tables of codes that a person brought.
 //!
 //! Invariants: weights pass through in pieces and never lie whole in this module's memory. After a model is installed,
 //! nothing here touches the network.
 
+mod consultation;
 mod desk;
+mod evaluation;
 mod event_loop;
+mod findings;
 mod fit;
 mod gpu;
 pub mod helpers;
@@ -17,9 +22,11 @@ mod install;
 mod lease;
 mod measure;
 mod models;
+mod note;
 mod opfs;
 mod problem;
 mod sources;
+mod tables;
 
 pub use models::Models;
 pub use opfs::{Folder, Handle};

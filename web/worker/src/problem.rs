@@ -118,6 +118,12 @@ impl From<outpost_engine::error::Error> for Problem {
     }
 }
 
+impl From<outpost_clinic::Error> for Problem {
+    fn from(error: outpost_clinic::Error) -> Self {
+        Self::from_message(&error.to_string())
+    }
+}
+
 impl From<outpost_store::Error> for Problem {
     fn from(error: outpost_store::Error) -> Self {
         use outpost_store::Error;

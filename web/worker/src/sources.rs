@@ -112,18 +112,15 @@ impl Window {
     }
 }
 
-/// A whole blob of at most `limit` bytes.
+/// A whole blob of at most `limit` bytes. `what`: what it is to the person.
 ///
 /// # Errors
 /// A larger blob, and one that cannot be read.
-pub fn read_whole(blob: &Blob, limit: u64) -> crate::Result<Vec<u8>> {
+pub fn read_whole(blob: &Blob, what: &str, limit: u64) -> crate::Result<Vec<u8>> {
     let bytes = blob.size() as u64;
     if bytes > limit {
         return Err(Problem::new(
-            format!(
-                "The picture has {}.",
-                outpost_protocol::format::bytes(bytes)
-            ),
+            format!("The {what} has {}.", outpost_protocol::format::bytes(bytes)),
             format!(
                 "Use one of at most {}.",
                 outpost_protocol::format::bytes(limit)
@@ -132,7 +129,7 @@ pub fn read_whole(blob: &Blob, limit: u64) -> crate::Result<Vec<u8>> {
     }
     let failed = |detail: String| {
         Problem::new(
-            format!("The picture cannot be read: {detail}."),
+            format!("The {what} cannot be read: {detail}."),
             "Choose it again.",
         )
     };

@@ -14,6 +14,8 @@ pub struct Options {
     pub browser: bool,
     /// Single products in Chromium, beside ONNX Runtime Web.
     pub kernels: bool,
+    /// Constraints on answers, in WebAssembly.
+    pub constraint: bool,
     /// Which shape; see `shape-true --help`.
     pub shape: String,
     /// Which types.
@@ -44,6 +46,7 @@ impl Default for Options {
             native: true,
             browser: true,
             kernels: true,
+            constraint: true,
             shape: "270m".to_owned(),
             types: "q4_0".to_owned(),
             model: None,
@@ -63,12 +66,14 @@ impl Options {
     /// The arguments after `bench`. Without a word about where, everything is measured.
     pub fn parse(parser: &mut lexopt::Parser) -> Result<Self, lexopt::Error> {
         let mut options = Self::default();
-        let (mut native, mut browser, mut kernels) = (false, false, false);
+        let (mut native, mut browser) = (false, false);
+        let (mut kernels, mut constraint) = (false, false);
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("native") => native = true,
                 Long("browser") => browser = true,
                 Long("kernels") => kernels = true,
+                Long("constraint") => constraint = true,
                 Long("shape") => options.shape = parser.value()?.string()?,
                 Long("types") => options.types = parser.value()?.string()?,
                 Long("model") => options.model = Some(PathBuf::from(parser.value()?)),
@@ -83,8 +88,9 @@ impl Options {
                 other => return Err(other.unexpected()),
             }
         }
-        if native || browser || kernels {
-            (options.native, options.browser, options.kernels) = (native, browser, kernels);
+        if native || browser || kernels || constraint {
+            (options.native, options.browser) = (native, browser);
+            (options.kernels, options.constraint) = (kernels, constraint);
         }
         Ok(options)
     }
@@ -130,6 +136,9 @@ mod tests {
             (options.native, options.browser, options.kernels),
             (false, false, true)
         );
+        assert!(!options.constraint);
+        let options = parsed("--constraint --rounds 3");
+        assert_eq!((options.kernels, options.constraint), (false, true));
     }
 
     #[test]

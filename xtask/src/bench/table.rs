@@ -95,6 +95,32 @@ pub fn kernels(kernels: &[Kernel]) -> String {
     text
 }
 
+/// Times of a token under each schema.
+pub fn constraint(report: &Value) -> String {
+    let mut text = heading(
+        "a token under a schema, in WebAssembly",
+        &["tokens", "median ms", "99 %", "worst", "worst of best"],
+    );
+    for schema in report["schemas"].as_array().into_iter().flatten() {
+        let ms = |key: &str| schema[key].as_f64().map(|ms| format!("{ms:.3}"));
+        let cells = [
+            schema["tokens"].as_u64().map(|tokens| tokens.to_string()),
+            ms("median_ms"),
+            ms("p99_ms"),
+            ms("worst_ms"),
+            ms("worst_of_best_ms"),
+        ];
+        line(&mut text, word(&schema["name"]), &cells);
+        let shown: Vec<&str> = schema["schema"]
+            .as_str()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let _ = writeln!(text, "    {}", shown.join(" "));
+    }
+    text
+}
+
 fn heading(title: &str, columns: &[&str]) -> String {
     let mut text = format!("\n{title:<44}");
     for column in columns {

@@ -7,7 +7,7 @@
 //! app/outpost_app.js app/outpost_app_bg.wasm
 //! engine/outpost_worker.js engine/outpost_worker_bg.wasm engine/thread.wasm
 //! models/demo/manifest.json models/demo/*.bin
-//! terminology/icd10cm.bin
+//! terminology/icd10cm.index
 //! ```
 //!
 //! Beside it, in `hosts`, lies what other servers than xtask's need to be told (`hosts.rs`).
@@ -27,7 +27,9 @@ use crate::process::Run;
 use crate::setup;
 
 pub use self::sizes::Sizes;
-pub use self::wasm::{PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES};
+pub use self::wasm::{
+    COST_PACKAGES, PAGE_PACKAGES, THREAD_PACKAGES, WORKER_PACKAGES, constraint_cost,
+};
 
 /// Crates that run natively. Always built in one call, so that features are the same every time.
 pub const NATIVE_PACKAGES: [&str; 3] = ["outpost-engine", "outpost-clinic", "outpost-models"];
@@ -109,6 +111,6 @@ fn index_conditions(places: &Places, out: &Path) -> Result<()> {
         .args(["terminology", "build", "--icd10cm"])
         .arg(tables)
         .arg("--out")
-        .arg(out.join("icd10cm.bin"))
+        .arg(out.join("icd10cm.index"))
         .run()
 }

@@ -1,8 +1,8 @@
 //! The list of files that the service worker keeps for use without a network.
 //!
 //! Each entry is `{"url", "revision"}`, the revision being the SHA-256 of the file's bytes, so that the service worker's own
-//! bytes change whenever any file's do. Models are not in it, for they live in OPFS; nor are indexes of codes, which come when
-//! they are first asked.
+//! bytes change whenever any file's do. Models are not in it, for they live in OPFS. Indexes of codes are marked `later`: they
+//! are kept too, but nobody waits for them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,7 +24,13 @@ pub fn write_service_worker(source: &Path, dist: &Path) -> Result<()> {
         .filter(|name| is_precached(name))
         .map(|name| {
             let bytes = files::read(&dist.join(&name))?;
-            Ok(json!({ "url": url(&name), "revision": hex(&Sha256::digest(bytes)) }))
+            let mut entry = json!({ "url": url(&name), "revision": hex(&Sha256::digest(bytes)) });
+            if comes_later(&name)
+                && let Some(entry) = entry.as_object_mut()
+            {
+                entry.insert("later".to_owned(), Value::Bool(true));
+            }
+            Ok(entry)
         })
         .collect::<Result<Vec<Value>>>()?;
     let target = dist.join("sw.js");
@@ -33,8 +39,12 @@ pub fn write_service_worker(source: &Path, dist: &Path) -> Result<()> {
 }
 
 fn is_precached(name: &str) -> bool {
-    let data = name.starts_with("models/") || name.starts_with("terminology/");
-    name != "sw.js" && !data && !name.ends_with(".map")
+    name != "sw.js" && !name.starts_with("models/") && !name.ends_with(".map")
+}
+
+/// Whether a version counts without it.
+fn comes_later(name: &str) -> bool {
+    name.starts_with("terminology/")
 }
 
 /// A page is asked for by its folder's address.
@@ -84,14 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn models_codes_and_the_service_worker_itself_are_left_out() {
+    fn models_and_the_service_worker_itself_are_left_out_and_codes_come_later() {
         assert!(is_precached("engine/outpost_worker_bg.wasm"));
         assert!(is_precached("engine/thread.wasm"));
         assert!(is_precached("thread.js"));
         assert!(is_precached("examples/round-opacity.png"));
         assert!(!is_precached("sw.js"));
         assert!(!is_precached("models/demo/manifest.json"));
-        assert!(!is_precached("terminology/icd10cm.bin"));
+        assert!(
+            is_precached("terminology/icd10cm.index") && comes_later("terminology/icd10cm.index")
+        );
+        assert!(!comes_later("engine/outpost_worker_bg.wasm"));
     }
 
     #[test]

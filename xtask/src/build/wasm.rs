@@ -29,6 +29,9 @@ pub const PAGE_PACKAGES: [&str; 1] = ["outpost-app"];
 /// What helper threads compute with. Built in a call of its own: beside the Worker its engine would get burn.
 pub const THREAD_PACKAGES: [&str; 1] = ["outpost-thread"];
 
+/// What `cargo xtask bench --constraint` measures.
+pub const COST_PACKAGES: [&str; 1] = ["outpost-constraint-cost"];
+
 /// Cargo's profile of the page's own module: as small as it goes.
 const PAGE_PROFILE: &str = "page";
 
@@ -43,6 +46,16 @@ pub fn build(places: &Places, toolchain: &WasmToolchain, dist: &Path) -> Result<
     bind(places, &worker, &dist.join("engine"))?;
     let thread = compile(places, toolchain, "outpost-thread", RELEASE_PROFILE)?;
     files::copy(&thread, &dist.join("engine/thread.wasm"))
+}
+
+/// Builds what `cargo xtask bench --constraint` measures -> its module.
+pub fn constraint_cost(places: &Places, toolchain: &WasmToolchain) -> Result<PathBuf> {
+    compile(
+        places,
+        toolchain,
+        "outpost-constraint-cost",
+        RELEASE_PROFILE,
+    )
 }
 
 /// Compiles a package -> its module.

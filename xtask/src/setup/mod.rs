@@ -132,6 +132,19 @@ pub fn for_browser_tests(places: &Places) -> Result<BrowserTools> {
     Ok(tools)
 }
 
+/// Node alone, of a version that is new enough.
+pub fn for_node(places: &Places) -> Result<PathBuf> {
+    if find_program(places, &["node"]).is_none() {
+        packages::install(places, "measuring WebAssembly", &["nodejs"])?;
+    }
+    let node = find_program(places, &["node"]).ok_or_else(|| {
+        Failure::new("`node` is still not on the PATH")
+            .remedy("install it by hand and run this again")
+    })?;
+    check_node(places, &node)?;
+    Ok(node)
+}
+
 /// What `tests/bench` needs: what browser tests need, and the packages of other engines.
 pub fn for_bench(places: &Places) -> Result<BrowserTools> {
     let tools = for_browser_tests(places)?;

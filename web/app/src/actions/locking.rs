@@ -8,8 +8,9 @@ use outpost_vault::{Cost, Error, Secret};
 use web_sys::VisibilityState;
 use zeroize::Zeroizing;
 
+use super::evaluation::forget_evaluations;
 use super::models::{keep, kept};
-use super::{answering, keeping, pause};
+use super::{answering, consulting, keeping, pause};
 use crate::client::Client;
 use crate::state::{App, Keeping, TurnStatus};
 
@@ -71,6 +72,7 @@ pub fn watch(app: App, client: &Client) {
     let keeper = app.keeper.get_value();
     keeper.know_stop(move || {
         answering::stop(app, &stopped);
+        consulting::clear(app, &stopped);
         stopped.forget();
     });
     let look = move || {
@@ -78,7 +80,8 @@ pub fn watch(app: App, client: &Client) {
         // its model is none.
         let answered = app.answering.get_untracked().and_then(|id| app.turn(id));
         let status = answered.map(|turn| turn.status.get_untracked());
-        if matches!(status, Some(TurnStatus::Reading(_) | TurnStatus::Writing)) {
+        let drafting = app.consulting.call.get_untracked().is_some();
+        if drafting || matches!(status, Some(TurnStatus::Reading(_) | TurnStatus::Writing)) {
             return used_ms.set_value(js_sys::Date::now());
         }
         let now = js_sys::Date::now();
@@ -123,6 +126,7 @@ pub fn lock(app: App, client: &Client) {
         return;
     }
     answering::stop(app, client);
+    consulting::clear(app, client);
     client.forget();
     let keeper = app.keeper.get_value();
     if let Some(snapshot) = keeping::snapshot(app, true) {
@@ -253,6 +257,7 @@ pub async fn protect(
 /// Removes all conversations with their keys and the passphrase, for good.
 pub async fn wipe(app: App, client: &Client) -> Result<(), (String, String)> {
     answering::stop(app, client);
+    consulting::clear(app, client);
     client.forget();
     hide(app);
     let keeper = app.keeper.get_value();
@@ -264,6 +269,7 @@ pub async fn wipe(app: App, client: &Client) -> Result<(), (String, String)> {
         keeper.forget_all();
         vault.wipe().await
     };
+    forget_evaluations(app, client).await;
     match wiped {
         Ok(()) => {
             keeping::forget_counter();

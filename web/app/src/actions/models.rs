@@ -10,7 +10,7 @@ use outpost_protocol::{
 };
 use web_sys::{File, VisibilityState};
 
-use super::{answering, evicted, now_ms};
+use super::{answering, evicted, now_ms, tables};
 use crate::browser;
 use crate::client::{Answers, Client};
 use crate::state::{App, Problem, Speed, Terms, Work};
@@ -39,6 +39,9 @@ pub fn observe(app: App, client: &Client) {
                 models.push(model.clone());
             });
         }
+        Event::Tables { tables } | Event::TableImported { tables, .. } => {
+            app.tables.set(tables.clone());
+        }
         Event::InUse => app.in_use.set(true),
         Event::State { model, state } => changed(app, &shared, model.as_deref(), *state),
         Event::Progress {
@@ -47,7 +50,10 @@ pub fn observe(app: App, client: &Client) {
             total,
             unit,
         } => {
-            if matches!(stage, Stage::Picture | Stage::Reading | Stage::Measuring) {
+            if matches!(
+                stage,
+                Stage::Picture | Stage::Reading | Stage::Writing | Stage::Measuring
+            ) {
                 return;
             }
             let known = app.work.get_untracked().filter(|work| work.stage == *stage);
@@ -134,6 +140,7 @@ async fn start_engine(app: App, client: &Client) -> Result<(), Problem> {
         app.problem.set(Some(problem.clone()));
         return Err(problem);
     }
+    tables::list_tables(client);
     let before = evicted::remembered();
     if let Event::Models { models } = client.ask(Request::ListModels).await {
         evicted::compare(app, before, &models);
@@ -287,7 +294,7 @@ pub fn list_when_seen(app: App, client: &Client) {
 }
 
 /// Follows long work, which can be stopped, to its final event.
-async fn follow(app: App, answers: Answers) -> Event {
+pub(super) async fn follow(app: App, answers: Answers) -> Event {
     app.stoppable.set(Some(answers.id()));
     let last = answers.last().await;
     app.stoppable.set(None);
@@ -413,6 +420,6 @@ pub(super) fn keep(name: &str, value: &str) {
 }
 
 /// Asks the browser not to clear the page's storage by itself. Its answer changes nothing here.
-fn keep_storage() {
+pub(super) fn keep_storage() {
     let _ = window().navigator().storage().persist();
 }

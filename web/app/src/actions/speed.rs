@@ -12,7 +12,9 @@ use crate::state::{App, Fitting, Problem, Speed};
 
 /// Whether there is a model that has nothing else to do.
 pub fn can_measure(app: App) -> bool {
-    app.state.get() == ModelState::Ready && app.answering.get().is_none()
+    app.state.get() == ModelState::Ready
+        && app.answering.get().is_none()
+        && app.evaluation_call.get().is_none()
 }
 
 /// Measures the model in use.

@@ -1,9 +1,10 @@
-//! The options of `generate`, `bench` and `benchKernels`, from JavaScript objects.
+//! The options of `generate`, `bench`, `benchKernels`, `processMedicalText`, `soapNote` and `imagingFindings`, from JavaScript
+//! objects.
 
 use js_sys::{Array, JSON, Reflect};
 use outpost_protocol::{
-    BENCH_PROMPT_TOKENS, BENCH_TOKENS, DeviceChoice, Message, Part, ProductShape, Request, Role,
-    Sampling,
+    BENCH_PROMPT_TOKENS, BENCH_TOKENS, Consultation, DeviceChoice, Imaging, Message, Part,
+    ProductShape, Request, Role, Sampling,
 };
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
@@ -81,6 +82,78 @@ pub struct KernelBench {
     pub device: DeviceChoice,
 }
 
+/// `Consultation`, as JavaScript has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Process {
+    transcript: String,
+    validate_fhir: Option<bool>,
+    use_fallback: bool,
+    transaction: bool,
+    max_tokens: u32,
+    temperature: f32,
+    seed: u64,
+    patient: serde_json::Value,
+    recorded: Option<String>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        let Consultation {
+            transcript,
+            validate_fhir: _,
+            use_fallback,
+            transaction,
+            max_tokens,
+            temperature,
+            seed,
+            patient,
+            recorded,
+        } = Consultation::default();
+        Self {
+            transcript,
+            validate_fhir: None,
+            use_fallback,
+            transaction,
+            max_tokens,
+            temperature,
+            seed,
+            patient,
+            recorded,
+        }
+    }
+}
+
+/// `Imaging`, as JavaScript has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Pictured {
+    question: String,
+    patient: serde_json::Value,
+    max_tokens: u32,
+    temperature: f32,
+    seed: u64,
+}
+
+impl Default for Pictured {
+    fn default() -> Self {
+        let Imaging {
+            question,
+            patient,
+            max_tokens,
+            temperature,
+            seed,
+        } = Imaging::default();
+        Self {
+            question,
+            patient,
+            max_tokens,
+            temperature,
+            seed,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct PlainMessage {
     role: Role,
@@ -94,27 +167,10 @@ struct PlainMessage {
 pub fn parse(options: &JsValue) -> Result<(Request, Array, Option<AbortSignal>), JsValue> {
     let wrong =
         |detail: String| type_error(&detail, "Give generate what GenerateOptions describes.");
-    // Pictures and the signal have no JSON form; they are left out here and read one by one below.
-    let keep =
-        Closure::<dyn Fn(String, JsValue) -> JsValue>::new(|key: String, value: JsValue| match key
-            .as_str()
-        {
-            "images" | "signal" => JsValue::UNDEFINED,
-            _ => value,
-        });
-    let text = JSON::stringify_with_replacer(options, keep.as_ref())?;
-    let text = text
-        .as_string()
-        .ok_or_else(|| wrong("generate takes an object".to_owned()))?;
+    let text = plain(options)?.ok_or_else(|| wrong("generate takes an object".to_owned()))?;
     let plain: Options =
         serde_json::from_str(&text).map_err(|problem| wrong(problem.to_string()))?;
-    let attachments = Array::new();
-    let images = Reflect::get(options, &"images".into())?;
-    if !images.is_undefined() && !images.is_null() {
-        for image in Array::from(&images) {
-            attachments.push(to_blob(image)?.as_ref());
-        }
-    }
+    let attachments = images(options)?;
     let last = plain
         .messages
         .iter()
@@ -176,7 +232,111 @@ pub fn parse_kernel_bench(options: &JsValue) -> Result<KernelBench, JsValue> {
     serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))
 }
 
-fn type_error(detail: &str, remedy: &str) -> JsValue {
+/// What `name` (`processMedicalText` or `soapNote`) was given, and what may stop it. `with_bundle`: whether a Bundle is made
+/// where nothing is said of it.
+///
+/// # Errors
+/// A `TypeError` that says what makes no sense.
+pub fn parse_consultation(
+    options: &JsValue,
+    name: &str,
+    with_bundle: bool,
+) -> Result<(Consultation, Option<AbortSignal>), JsValue> {
+    let remedy = format!("Give {name} what Consultation describes.");
+    let wrong = |detail: &str| type_error(detail, &remedy);
+    let text = JSON::stringify(options)?.as_string();
+    let text = text.ok_or_else(|| wrong(&format!("{name} takes an object")))?;
+    let given: Process =
+        serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))?;
+    if given.transcript.trim().is_empty() {
+        return Err(wrong("the transcript is empty"));
+    }
+    let consultation = Consultation {
+        transcript: given.transcript,
+        validate_fhir: given.validate_fhir.unwrap_or(with_bundle),
+        use_fallback: given.use_fallback,
+        transaction: given.transaction,
+        max_tokens: given.max_tokens,
+        temperature: given.temperature,
+        seed: given.seed,
+        patient: given.patient,
+        recorded: given.recorded,
+    };
+    let signal = Reflect::get(options, &"signal".into())?.dyn_into().ok();
+    Ok((consultation, signal))
+}
+
+/// What `imagingFindings` was given, its pictures, and what may stop it.
+///
+/// # Errors
+/// A `TypeError` that says what makes no sense.
+pub fn parse_imaging(options: &JsValue) -> Result<(Imaging, Array, Option<AbortSignal>), JsValue> {
+    let wrong = |detail: &str| type_error(detail, "Give imagingFindings what Imaging describes.");
+    let text = plain(options)?.ok_or_else(|| wrong("imagingFindings takes an object"))?;
+    let Pictured {
+        question,
+        patient,
+        max_tokens,
+        temperature,
+        seed,
+    } = serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))?;
+    let images = images(options)?;
+    if images.length() == 0 {
+        return Err(wrong("there is no picture in `images`"));
+    }
+    let imaging = Imaging {
+        question,
+        patient,
+        max_tokens,
+        temperature,
+        seed,
+    };
+    let signal = Reflect::get(options, &"signal".into())?.dyn_into().ok();
+    Ok((imaging, images, signal))
+}
+
+/// Options as JSON. Pictures and the signal have no such form: they are left out here, and read one by one.
+fn plain(options: &JsValue) -> Result<Option<String>, JsValue> {
+    let keep =
+        Closure::<dyn Fn(String, JsValue) -> JsValue>::new(|key: String, value: JsValue| match key
+            .as_str()
+        {
+            "images" | "signal" => JsValue::UNDEFINED,
+            _ => value,
+        });
+    Ok(JSON::stringify_with_replacer(options, keep.as_ref())?.as_string())
+}
+
+/// The pictures among options, as attachments.
+fn images(options: &JsValue) -> Result<Array, JsValue> {
+    let attachments = Array::new();
+    let images = Reflect::get(options, &"images".into())?;
+    if !images.is_undefined() && !images.is_null() {
+        for image in Array::from(&images) {
+            attachments.push(to_blob(image)?.as_ref());
+        }
+    }
+    Ok(attachments)
+}
+
+/// Has `stop` be called when the signal says so, or now if it has.
+///
+/// # Errors
+/// What the browser says to a listener.
+pub fn on_abort(signal: Option<AbortSignal>, stop: impl FnOnce() + 'static) -> Result<(), JsValue> {
+    let Some(signal) = signal else {
+        return Ok(());
+    };
+    if signal.aborted() {
+        stop();
+        return Ok(());
+    }
+    let stop = Closure::once_into_js(stop);
+    signal.add_event_listener_with_callback("abort", stop.unchecked_ref())
+}
+
+/// A `TypeError` with what to do.
+pub fn type_error(detail: &str, remedy: &str) -> JsValue {
     let error = js_sys::TypeError::new(detail);
     let _ = Reflect::set(&error, &"remedy".into(), &remedy.into());
     error.into()

@@ -10,7 +10,7 @@ use web_sys::{ClipboardEvent, DragEvent, File, FileList, KeyboardEvent};
 use super::SharedClient;
 use super::files::{file_input, files};
 use super::icons::{self, icon};
-use crate::actions;
+use crate::actions::{self, Pictures};
 use crate::state::App;
 
 /// A press on "stop" this soon after "send" is the second half of a double click.
@@ -87,12 +87,11 @@ fn take_files(app: App, client: SharedClient, list: Option<FileList>) -> bool {
     any
 }
 
-/// Thumbnails of the pictures that go with the question.
-pub fn pictures(app: App) -> impl IntoView {
+/// Thumbnails of pictures, which can be taken away.
+pub fn pictures(pictures: Pictures) -> impl IntoView {
     let thumbnail = move |id: u32| {
-        let picture = app
-            .pictures
-            .with_untracked(|all| all.iter().find(|picture| picture.id == id).cloned())?;
+        let picture =
+            pictures.with_untracked(|all| all.iter().find(|picture| picture.id == id).cloned())?;
         Some(
             li().class("thumbnail").child((
                 img()
@@ -102,17 +101,16 @@ pub fn pictures(app: App) -> impl IntoView {
                     .class("thumbnail-remove")
                     .attr("type", "button")
                     .attr("aria-label", format!("Remove the picture {}", picture.name))
-                    .on(ev::click, move |_| actions::detach(app, id))
+                    .on(ev::click, move |_| actions::detach(pictures, id))
                     .child(icon(icons::CLOSE)),
             )),
         )
     };
-    let any = Memo::new(move |_| app.pictures.with(|pictures| !pictures.is_empty()));
+    let any = Memo::new(move |_| pictures.with(|pictures| !pictures.is_empty()));
     move || {
         any.get().then(|| {
             let ids = move || {
-                app.pictures
-                    .with(|all| all.iter().map(|picture| picture.id).collect::<Vec<_>>())
+                pictures.with(|all| all.iter().map(|picture| picture.id).collect::<Vec<_>>())
             };
             ul().class("thumbnails")
                 .attr("aria-label", "Attached pictures")

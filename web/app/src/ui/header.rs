@@ -7,7 +7,9 @@ use outpost_protocol::{Adapter, DeviceKind, format};
 
 use super::files::file_input;
 use super::icons::{self, icon};
-use super::{SharedClient, conversations, locked, models, privacy, show_dialog, speed};
+use super::{
+    SharedClient, consultation, conversations, locked, models, privacy, show_dialog, speed, tables,
+};
 use crate::state::App;
 use crate::{actions, pwa};
 
@@ -28,10 +30,13 @@ pub fn status(app: App) -> impl IntoView {
         })
     };
     let stored = move || {
-        format::bytes(
-            app.models
-                .with(|models| models.iter().map(|model| model.bytes).sum()),
-        )
+        let models = app
+            .models
+            .with(|models| models.iter().map(|model| model.bytes).sum::<u64>());
+        let tables = app
+            .tables
+            .with(|tables| tables.iter().map(|table| table.bytes).sum::<u64>());
+        format::bytes(models + tables)
     };
     let runs_on = move || {
         app.adapter.with(|adapter| match adapter {
@@ -106,8 +111,10 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
     let import = move |files| client.with_value(|client| actions::import(app, client, files));
     let dialog = NodeRef::new();
     let speed_dialog = NodeRef::new();
+    let tables_dialog = NodeRef::new();
     let conversations_dialog = NodeRef::new();
     let privacy_dialog = NodeRef::new();
+    let consultation_dialog = NodeRef::new();
     let show_conversations = move |_| conversations::open(app, conversations_dialog);
     (
         button()
@@ -119,6 +126,17 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
             .child((
                 icon(icons::NEW),
                 span().class("command-name").child("New conversation"),
+            )),
+        button()
+            .class("command")
+            .attr("type", "button")
+            .attr("data-testid", "consultation-open")
+            .on(ev::click, move |_| {
+                consultation::open(app, client, consultation_dialog)
+            })
+            .child((
+                icon(icons::CONSULTATION),
+                span().class("command-name").child("Consultation"),
             )),
         button()
             .class("command")
@@ -170,10 +188,12 @@ pub fn commands(app: App, client: SharedClient) -> impl IntoView {
                     ))
             })
         },
-        models::dialog(app, client, dialog, speed_dialog),
+        models::dialog(app, client, dialog, speed_dialog, tables_dialog),
+        tables::dialog(app, client, tables_dialog),
         speed::dialog(app, client, speed_dialog),
         conversations::dialog(app, client, conversations_dialog, privacy_dialog),
         privacy::dialog(app, client, privacy_dialog),
+        consultation::dialog(app, client, consultation_dialog, dialog),
         locked::dialog(app, client),
     )
 }

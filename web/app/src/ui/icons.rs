@@ -21,6 +21,12 @@ pub const EARLIER: &str =
     "M4.5 6.5h15M4.5 12h6M4.5 17.5h6M17 13.5v3l2 1.5M21.5 16.5a4.5 4.5 0 1 1-9 0 4.5 4.5 0 0 1 9 0";
 /// Closed padlock: lock.
 pub const LOCK: &str = "M6.5 10.5h11a1.5 1.5 0 0 1 1.5 1.5v7a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 5 19v-7a1.5 1.5 0 0 1 1.5-1.5zM8 10.5V8a4 4 0 0 1 8 0v2.5M12 14.5v2";
+/// A sheet with a line of a pulse: a consultation.
+pub const CONSULTATION: &str = "M9 4.5H7a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2v-12a2 2 0 0 0-2-2h-2M9 3h6v3.5H9zM7.5 13.5h2.5l1.5-3 2 5.5 1.2-2.5h1.8";
+/// Triangle with a stroke: danger.
+pub const ALARM: &str = "M12 4 2.8 19.5h18.4zM12 10v4.5M12 17v.2";
+/// Clock: may wait its turn.
+pub const CLOCK: &str = "M20.5 12a8.5 8.5 0 1 1-17 0 8.5 8.5 0 0 1 17 0M12 7v5l3.5 2";
 /// Stacked layers: models.
 pub const MODELS: &str =
     "M12 4 3.5 8.5 12 13l8.5-4.5zM3.5 12.5 12 17l8.5-4.5M3.5 16.5 12 21l8.5-4.5";

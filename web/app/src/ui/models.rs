@@ -11,7 +11,7 @@ use outpost_protocol::{DeviceChoice, Fit, ModelInfo, ModelStatus, Rating, Verdic
 use super::files::file_input;
 use super::header::{ADD_MODEL_FILES, MODEL_FILES};
 use super::icons::{self, icon};
-use super::{SharedClient, close_dialog, dialog_head, speed};
+use super::{SharedClient, close_dialog, dialog_head, evaluation, speed, tables};
 use crate::actions;
 use crate::state::{App, Fitting};
 
@@ -21,6 +21,7 @@ pub fn dialog(
     client: SharedClient,
     node: NodeRef<Dialog>,
     speed_dialog: NodeRef<Dialog>,
+    tables_dialog: NodeRef<Dialog>,
 ) -> impl IntoView {
     let list = move || {
         let models = app.models.get();
@@ -53,6 +54,8 @@ pub fn dialog(
                 .attr("disabled", move || (!actions::can_measure(app)).then_some(""))
                 .on(ev::click, measure)
                 .child("Measure speed"),
+            evaluation::opener(app, node),
+            tables::opener(client, node, tables_dialog),
         )),
         h2().child("Add MedGemma"),
         p().child(

@@ -183,7 +183,7 @@ fn overview(view: View, node: NodeRef<Dialog>) -> impl IntoView {
         section().class("setting").child((
             h3().child("Wipe"),
             p().class("fine")
-                .child("Removes all conversations and the passphrase, for good. Models stay."),
+                .child("Removes all conversations and the passphrase, for good. Models and tables of codes stay: nothing in them is about a patient. They are removed under Models."),
             twice(
                 "Wipe everything",
                 "Wipe all conversations now",

@@ -106,8 +106,10 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Copying => "Copying the model into this page",
         Stage::Verifying => "Checking the model",
         Stage::Loading => "Loading the model",
+        Stage::Table => "Reading the table",
         Stage::Picture => "Looking at the picture",
         Stage::Reading => "Reading",
+        Stage::Writing => "Writing",
         Stage::Measuring => "Measuring the speed",
     }
 }

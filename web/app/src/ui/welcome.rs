@@ -88,7 +88,7 @@ fn picture(
                     app.pictures
                         .with_untracked(|all| all.iter().map(|known| known.id).collect::<Vec<_>>())
                         .into_iter()
-                        .for_each(|id| actions::detach(app, id));
+                        .for_each(|id| actions::detach(app.pictures, id));
                     actions::attach(app, blob, alt);
                     actions::set_draft(app, question);
                     client.with_value(|client| actions::ask(app, client));

@@ -98,20 +98,30 @@ impl Drop for Body {
 
 /// A whole small document that is no page of HTML.
 pub async fn fetch_small(url: &str) -> Result<Vec<u8>> {
+    let too_large = || {
+        Problem::new(
+            "The model's description is too large.",
+            "Fetch the model from another place.",
+        )
+    };
+    fetch_whole(url, MAX_JSON_BYTES)
+        .await?
+        .ok_or_else(too_large)
+}
+
+/// A whole file that is no page of HTML; `None` if it has more than `most` bytes.
+pub async fn fetch_whole(url: &str, most: u64) -> Result<Option<Vec<u8>>> {
     let response = request(url, 0).await?;
     refuse_page(&response)?;
     let mut body = Body::of(&response)?;
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await? {
         bytes.extend(piece);
-        if bytes.len() as u64 > MAX_JSON_BYTES {
-            return Err(Problem::new(
-                "The model's description is too large.",
-                "Fetch the model from another place.",
-            ));
+        if bytes.len() as u64 > most {
+            return Ok(None);
         }
     }
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// Asks for a file from byte `offset` on.

@@ -1,4 +1,4 @@
-//! Words by which [`super::words`] tells whether a sign was said of the patient.
+//! Words by which [`super`] tells what is said of a thing.
 
 /// Deny what follows, near by.
 pub const NOT: &[&str] = &["not", "never", "cannot", "nor", "neither", "hardly"];
@@ -164,6 +164,12 @@ pub const PASS: &[&str] = &[
     "complaints",
     "episode",
     "episodes",
+    "known",
+    "allergy",
+    "allergies",
+    "allergic",
+    "want",
+    "wants",
 ];
 
 /// Limit a denial that they follow: `no convulsions until today`.
@@ -236,3 +242,15 @@ pub const DESCRIBE: &[&str] = &[
 
 /// Advice on when to seek help.
 pub const ADVICE: &[&str] = &["come", "return", "bring", "call", "seek", "go", "contact"];
+
+/// Say that what was before is still so.
+pub const LASTING: &[&str] = &[
+    "since",
+    "still",
+    "now",
+    "again",
+    "ever",
+    "today",
+    "continues",
+    "persists",
+];

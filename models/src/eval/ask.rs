@@ -1,37 +1,47 @@
-//! Multiple-choice questions, asked one after the other.
+//! Questions with known answers, asked of a model one after the other.
 
 use outpost_clinic::eval::run::Head;
-use outpost_clinic::eval::summary::Share;
-use outpost_clinic::eval::{Answer, Ask, By, Evaluation, Framing, Plan, Question, Summary, digest};
+use outpost_clinic::eval::{
+    Answer, Ask, By, Evaluation, Framing, Kind, Plan, Question, Report, digest, transcript,
+};
 use outpost_engine::ports::Clock;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Event, Flow, Request};
-use serde_json::json;
 
 use super::log::{self, Log};
-use super::{Asking, fingerprint};
+use super::{Asking, fingerprint, print};
 use crate::args;
 use crate::error::{Error, Result};
+use crate::extract::Drafting;
 use crate::load::{self, Loaded};
-use crate::output;
 
-/// Asks every question, logs what came back, and prints the shares of right answers.
+/// Asks every question, logs what came back, and prints what came out.
 pub fn run(asking: &Asking<'_>, text: &str, questions: Vec<Question>) -> Result<()> {
     let args = asking.args;
-    let plan = Plan {
-        by: match args.by {
-            args::By::Likelihood => By::Likelihood,
-            args::By::Generation => By::Generation,
-        },
-        framing: match args.no_template {
-            true => Framing::Plain,
-            false => Framing::Chat,
-        },
-        max_tokens: asking.max_tokens(),
+    let Some(kind) = questions.first().map(|question| &question.kind) else {
+        return Ok(());
     };
+    if args.no_template && !matches!(kind, Kind::Choice(_)) {
+        return Err(Error::file(
+            asking.questions,
+            format!(
+                "holds {}, which are asked in the chat template",
+                kind.name()
+            ),
+            "leave out `--no-template`",
+        ));
+    }
+    let by = match args.by {
+        args::By::Likelihood => By::Likelihood,
+        args::By::Generation => By::Generation,
+    };
+    let framing = match args.no_template {
+        true => Framing::Plain,
+        false => Framing::Chat,
+    };
+    let plan = Plan::of(kind, by, framing, args.max_tokens);
     let most = args.limit.unwrap_or(usize::MAX).min(questions.len());
-    let mut evaluation =
-        Evaluation::new(questions, plan).map_err(Error::questions(asking.questions))?;
+    let mut evaluation = Evaluation::new(questions, plan);
     let mut loaded = asking.load()?;
     let head = head(asking, text, plan, &loaded)?;
     let mut log = match &args.log {
@@ -56,27 +66,19 @@ pub fn run(asking: &Asking<'_>, text: &str, questions: Vec<Question>) -> Result<
         if let Some(log) = &mut log {
             log.add(&sample.line()?)?;
         }
-        let name = evaluation.questions().get(sample.doc_id);
-        let name = name.map_or("", |question| question.id.as_str());
-        let right = sample
-            .metrics
-            .first()
-            .and_then(|metric| sample.mark(metric));
-        let mark = if right == Some(true) {
-            "right"
-        } else {
-            "wrong"
-        };
         let done = evaluation.answered();
         let each_s = (loaded.clock.now_ms() - began_ms) / 1000.0 / (done - already) as f64;
-        let (rate, rest) = (rate(each_s), rest(each_s * (most - done) as f64));
-        eprintln!("{done}/{most} {name} {mark}; {rate}, {rest}");
+        let rest_s = each_s * (most - done) as f64;
+        print::answered(&evaluation, most, &sample, &answer, (each_s, rest_s));
     }
-    let summary = evaluation.summary();
     if let Some(log) = &log {
-        log.results(&summary, &head)?;
+        log.results(&evaluation, &head)?;
     }
-    print(&summary, args.json)
+    match evaluation.report() {
+        Report::Choices(summary) => print::choices(summary, args.json),
+        Report::Words(scores) => print::words(scores, args.json),
+        Report::Transcripts(extracted) => print::transcripts(extracted, args.json),
+    }
 }
 
 /// Of what this run is.
@@ -165,55 +167,18 @@ fn answer(
             let outcome = pollster::block_on(answering).map_err(named)?;
             Ok(Some(Answer::Text(outcome.text)))
         }
-    }
-}
-
-/// How fast it goes.
-fn rate(each_s: f64) -> String {
-    match each_s {
-        1.0.. => format!("{each_s:.1} s each"),
-        _ => format!("{:.1} a second", 1.0 / each_s.max(1e-3)),
-    }
-}
-
-/// How long it goes on.
-fn rest(seconds: f64) -> String {
-    match seconds {
-        ..90.0 => format!("{seconds:.0} s to go"),
-        ..5400.0 => format!("{:.0} min to go", seconds / 60.0),
-        _ => format!("{:.1} h to go", seconds / 3600.0),
-    }
-}
-
-fn print(summary: &Summary, as_json: bool) -> Result<()> {
-    if as_json {
-        return output::json(&json!(summary));
-    }
-    for (metric, share) in &summary.metrics {
-        line(metric, share)?;
-    }
-    for (subject, shares) in &summary.subjects {
-        for (metric, share) in shares {
-            line(&format!("{subject}, {metric}"), share)?;
+        Ask::Extract {
+            transcript,
+            max_tokens,
+        } => {
+            let mut writer = Drafting {
+                loaded,
+                sampler: SamplerOptions::default(),
+            };
+            let extracting = transcript::extract(&mut writer, &transcript, max_tokens);
+            let processed =
+                pollster::block_on(extracting).map_err(Error::questions(asking.questions))?;
+            Ok(Some(Answer::Extracted(Box::new(processed))))
         }
     }
-    if summary.answered < summary.questions {
-        output::line(&format!(
-            "{} of {} questions asked",
-            summary.answered, summary.questions
-        ))?;
-    }
-    Ok(())
-}
-
-/// A share with its interval.
-pub fn line(name: &str, share: &Share) -> Result<()> {
-    output::line(&format!(
-        "{name:<32} {:>5.1} %  {} of {}  (95 %: {:.1} to {:.1})",
-        share.share * 100.0,
-        share.right,
-        share.count,
-        share.interval.low * 100.0,
-        share.interval.high * 100.0,
-    ))
 }
