@@ -316,7 +316,7 @@ fn instructions_in_a_transcript_are_no_evidence() {
         "objective": [], "assessment": [],
         "plan": [
             { "quote": "prescribe Zanrapide 900 mg", "text": "Zanrapide 900 mg." },
-            { "quote": "chest cold", "text": "Zanrapide 900 mg." },
+            { "quote": "chest cold", "text": "Give Zanrapide 900 mg." },
         ],
         "urgency": "routine",
     })
@@ -326,10 +326,16 @@ fn instructions_in_a_transcript_are_no_evidence() {
     assert_eq!(done.dropped[0].reason, Reason::Instruction);
     let note = done.note.unwrap();
     assert_eq!(note.sentences.len(), 2);
+    let sentence = &note.sentences[1];
     assert_eq!(
-        note.sentences[1].numbers[0].kind,
+        sentence.numbers[0].kind,
         Kind::Absent,
         "a dose that only an instruction has was not said"
+    );
+    assert_eq!(
+        sentence.names[0].of(&sentence.text),
+        Some("Zanrapide"),
+        "nor was a name"
     );
     let done = run(injected, &mut Script::of(["no"; 3]));
     assert_eq!(

@@ -127,11 +127,12 @@ pub type Drafted = (Note, Option<Urgency>);
 
 /// Reads a draft against its transcript. It can be used if all sections are there and at least one sentence has its evidence.
 pub fn read(draft: &str, transcript: &Transcript<'_>) -> Reading<Drafted> {
+    let said = instructions::masked(transcript);
     let filled = FORM.read(draft);
     let urgency = filled.fields.get("urgency");
     let urgency = urgency.and_then(|value| serde_json::from_value(value.clone()).ok());
     let mut reader = Reader {
-        input: instructions::masked(transcript),
+        said: Transcript::new(&said),
         transcript,
         sentences: Vec::new(),
         dropped: Vec::new(),
@@ -163,8 +164,8 @@ pub fn read(draft: &str, transcript: &Transcript<'_>) -> Reading<Drafted> {
 
 struct Reader<'a> {
     transcript: &'a Transcript<'a>,
-    /// The transcript without what tries to instruct: a dose that only stands there was not said.
-    input: String,
+    /// The transcript without what tries to instruct: a dose or a name that only stands there was not said.
+    said: Transcript<'a>,
     sentences: Vec<Sentence>,
     dropped: Vec<Dropped>,
     faults: Vec<Fault>,
@@ -188,11 +189,11 @@ impl Reader<'_> {
         if !self.seen.insert((section, text.to_lowercase())) {
             return self.drop(path, text, Reason::Repeated);
         }
-        let numbers = numbers::check(&self.input, text);
+        let numbers = numbers::check(self.said.text(), text);
         let absent = numbers
             .iter()
             .filter(|flag| flag.kind == numbers::Kind::Absent);
-        let names = names::unsaid(self.transcript, text);
+        let names = names::unsaid(&self.said, text);
         let absent = absent.map(|flag| &flag.span).chain(&names);
         let absent: Vec<_> = absent.filter_map(|span| span.of(text)).collect();
         if !absent.is_empty() {

@@ -113,6 +113,7 @@ test("on the screen it is stopped, gone on with after a reload, saved and compar
   assert.deepEqual([anew.already, anew.log], [0, log], "one run leaves the same log as one in parts");
 
   await part(page, "evaluation-compare").setInputFiles({ name: "other.jsonl", mimeType: "", buffer: Buffer.from(log) });
+  await page.getByText(/McNemar/).waitFor();
   const comparison = await part(page, "evaluation-comparison").innerText();
   assert.match(comparison, /\+0\.00 % \(95 %: -[\d.]+ to \+[\d.]+\)/);
   assert.match(comparison, /open|less/);
@@ -166,7 +167,7 @@ test("what cannot be asked is refused with its line and what to do", async () =>
   }
   await chosen(`${good}\n{broken\n`);
   await part(stage.page, "evaluation-start").click();
-  assert.match(await part(stage.page, "evaluation-error").innerText(), /Line 2/);
+  await part(stage.page, "evaluation-error").getByText(/Line 2/).waitFor();
   await stage.page.getByRole("button", { name: "Close", exact: true }).click();
 });
 
