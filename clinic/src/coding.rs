@@ -32,12 +32,14 @@ pub enum ChosenBy {
     Rule,
     /// The model, among candidates.
     Model,
+    /// A person, who looked at the draft.
+    Person,
     /// Nobody: there is no table, no candidate, or none that fits.
     Nobody,
 }
 
 /// The code of one item, and what else it could have been.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coded {
     /// The code.
     pub coding: Option<Coding>,

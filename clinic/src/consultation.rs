@@ -6,6 +6,8 @@
 //! ```
 //! A Bundle that is not valid is not handed out. What was tried, dropped and left out is in the result.
 
+pub mod review;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,7 +67,7 @@ pub struct Setup<'a> {
 }
 
 /// A medication with its code.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MedicationItem {
     /// What was said. `name`, `strength`, `dose`, `route`, `frequency`, `duration`, `status`, `evidence`.
     #[serde(flatten)]
@@ -81,7 +83,7 @@ pub struct MedicationItem {
 }
 
 /// A condition with its code.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConditionItem {
     /// What was said. `name`, `clinical_status`, `verification`, `onset`, `subject`, `evidence`.
     #[serde(flatten)]
@@ -95,7 +97,7 @@ pub struct ConditionItem {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Data {
     /// Medications.
     pub medications: Vec<MedicationItem>,
@@ -154,6 +156,21 @@ impl ModelInfo {
             quantization: making.quantisation.clone(),
             device: making.device.clone(),
             privacy: PRIVACY.to_owned(),
+        }
+    }
+
+    /// How a record is made by this model, at the moment `recorded`, when it was asked `prompt`.
+    pub fn making(&self, prompt: String, recorded: String) -> Making {
+        let program = concat!("Outpost ", env!("CARGO_PKG_VERSION"));
+        Making {
+            program: program.to_owned(),
+            model: self.model.clone(),
+            quantisation: self.quantization.clone(),
+            device: self.device.clone(),
+            prompt,
+            validators: vec![format!("{program}, FHIR R4")],
+            edits: Vec::new(),
+            recorded,
         }
     }
 }
@@ -264,6 +281,20 @@ fn build(
     note: Option<&bundle::Note>,
     setup: &Setup<'_>,
 ) -> Result<Built> {
+    let Setup {
+        making, options, ..
+    } = setup;
+    to_bundle(transcript, record, codes, note, making, options)
+}
+
+fn to_bundle(
+    transcript: &str,
+    record: &Record,
+    codes: &Codes,
+    note: Option<&bundle::Note>,
+    making: &Making,
+    options: &Options,
+) -> Result<Built> {
     let coding = |coded: &Coded| coded.coding.clone();
     let codes = bundle::Codes {
         medications: codes.medications.iter().map(coding).collect(),
@@ -274,16 +305,16 @@ fn build(
         record,
         codes: &codes,
         transcript,
-        with_transcript: setup.options.with_transcript,
+        with_transcript: options.with_transcript,
         note,
         patient_name: None,
         setting: Setting::default(),
-        making: &setup.making,
-        kind: match setup.options.transaction {
+        making,
+        kind: match options.transaction {
             true => Kind::Transaction,
             false => Kind::Collection,
         },
-        seed: setup.options.seed,
+        seed: options.seed,
     })
 }
 

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use outpost_clinic::Result;
 use outpost_clinic::coding::{ChosenBy, Coded};
+use outpost_clinic::consultation::review::{Review, Reviewed, review};
 use outpost_clinic::consultation::{Options, Processed, Setup, process};
 use outpost_clinic::danger::{Age, Patient, Urgency};
 use outpost_clinic::extract::Way;
@@ -33,6 +34,8 @@ const CONDITIONS: &str = "system,code,display,synonym\n\
     urn:invented:conditions,C-04,ear trouble of the right ear,\n";
 
 const MEDICATIONS: &str = "system,code,display,synonym\nhttp://www.nlm.nih.gov/research/umls/rxnorm,9001,Fenatulex,Fenatulex brand\n";
+
+const RECORDED: &str = "2026-01-31T10:00:00Z";
 
 /// Writes what it was told to, and keeps what it was asked.
 struct Script {
@@ -95,7 +98,7 @@ fn run_on(
             model: "a script".to_owned(),
             quantisation: "none".to_owned(),
             device: "a test".to_owned(),
-            recorded: "2026-01-31T10:00:00Z".to_owned(),
+            recorded: RECORDED.to_owned(),
             ..Making::default()
         },
         options,
@@ -398,4 +401,170 @@ fn what_rules_find_and_the_draft_lacks_is_said() {
         done.data.medications.is_empty(),
         "a rule's find is no fact of the draft"
     );
+}
+
+/// A draft as a host sends it back, with changes.
+fn review_of(done: &Processed, changes: &Value, note: &Value) -> Result<Reviewed> {
+    let done = serde_json::to_value(done).unwrap();
+    let sent = json!({"data": done["data"], "model_info": done["model_info"], "note": note, "changes": changes});
+    let sent: Review = serde_json::from_value(sent).unwrap();
+    review(sent, SAID, &Options::default(), RECORDED.to_owned())
+}
+
+fn drafted() -> Processed {
+    let mut script = Script::of([draft(), r#"{"choice":"2"}"#.to_owned()]);
+    run(&mut script, &tables(), Options::default())
+}
+
+#[test]
+fn a_review_without_changes_changes_nothing() {
+    let done = drafted();
+    let reviewed = review_of(&done, &json!([]), &Value::Null).unwrap();
+    // The scores of candidates travel with four digits.
+    let data = |data| serde_json::to_value(data).unwrap();
+    assert_eq!(data(reviewed.data), data(done.data));
+    assert_eq!(reviewed.validation, done.validation);
+    let (before, after) = (done.bundle.unwrap(), reviewed.bundle.unwrap());
+    assert!(reviewed.success && reviewed.edits.is_empty());
+    for kind in ["Condition", "MedicationRequest", "AllergyIntolerance"] {
+        assert_eq!(resources(&after, kind), resources(&before, kind), "{kind}");
+    }
+}
+
+#[test]
+fn what_a_person_changes_is_in_the_bundle_and_its_provenance_says_so() {
+    let done = drafted();
+    let chosen = done.data.conditions[1].coded.clone();
+    let changes = json!([
+        {"place": "conditions[0]", "change": "leave-out"},
+        {"place": "vital_signs[1]", "change": "leave-out"},
+        {"place": "allergies[0]", "change": "leave-out"},
+        {"place": "medications[0]", "change": "no-code"},
+        {"place": "conditions[1]", "change": "no-code"},
+        {"place": "conditions[1]", "change": "take-code", "candidate": 0},
+    ]);
+    let reviewed = review_of(&done, &changes, &Value::Null).unwrap();
+    assert_eq!(reviewed.data.medications[0].rxnorm_code, None);
+    let names: Vec<_> = reviewed
+        .data
+        .conditions
+        .iter()
+        .map(|it| &*it.said.name)
+        .collect();
+    assert_eq!(names, ["ear trouble", "grey fever"]);
+    assert!(reviewed.data.allergies.is_empty());
+    assert_eq!(reviewed.data.vital_signs.len(), 1);
+    let taken = &reviewed.data.conditions[0].coded;
+    assert_eq!(taken.coding.as_ref(), Some(&chosen.candidates[0].coding));
+    assert_ne!(taken.coding, chosen.coding);
+    assert_eq!(taken.chosen_by, ChosenBy::Person);
+
+    let bundle = reviewed.bundle.unwrap();
+    assert_eq!(validate(&bundle), []);
+    let conditions = resources(&bundle, "Condition");
+    assert_eq!(conditions.len(), 2);
+    assert_eq!(
+        conditions[0]["code"]["coding"][0]["code"],
+        *code(taken).unwrap()
+    );
+    assert!(
+        resources(&bundle, "MedicationRequest")[0]["medicationCodeableConcept"]
+            .get("coding")
+            .is_none()
+    );
+    let provenance = resources(&bundle, "Provenance")[0];
+    let revisions = provenance["entity"].as_array().unwrap().iter();
+    let revisions: Vec<_> = revisions
+        .filter(|it| it["role"] == "revision")
+        .map(|it| it["what"]["display"].as_str().unwrap())
+        .collect();
+    assert_eq!(revisions.len(), reviewed.edits.len());
+    assert_eq!(
+        revisions,
+        [
+            "medications[0].coded: `9001 Fenatulex` changed to `no code` by a person",
+            "conditions[0]: `chest cold` changed to `left out` by a person",
+            &*format!(
+                "conditions[1].coded: `{} {}` changed to `{} {}` by a person",
+                code(&chosen).unwrap(),
+                chosen.coding.as_ref().unwrap().display,
+                code(taken).unwrap(),
+                taken.coding.as_ref().unwrap().display
+            ),
+            "allergies[0]: `Pelvimol` changed to `left out` by a person",
+            "vital_signs[1]: `72 /min` changed to `left out` by a person",
+        ]
+    );
+}
+
+#[test]
+fn everything_may_be_left_out() {
+    let done = drafted();
+    let data = serde_json::to_value(&done.data).unwrap();
+    let places = ["medications", "conditions", "allergies", "vital_signs"]
+        .into_iter()
+        .flat_map(|list| {
+            let count = data[list].as_array().unwrap().len();
+            (0..count).map(
+                move |index| json!({"place": format!("{list}[{index}]"), "change": "leave-out"}),
+            )
+        });
+    let reviewed = review_of(&done, &places.collect(), &Value::Null).unwrap();
+    assert_eq!(validate(&reviewed.bundle.unwrap()), []);
+    assert_eq!(reviewed.edits.len(), 7);
+}
+
+#[test]
+fn a_note_goes_along_with_what_is_reviewed() {
+    let note = json!({
+        "sentences": [{"section": "plan", "text": "Give Zanrapide 900 mg.", "quote": "", "evidence": {"start": 0, "end": 3},
+            "numbers": [{"span": {"start": 15, "end": 21}, "kind": "absent", "source": null}], "names": [{"start": 5, "end": 14}]}],
+        "empty": ["subjective", "objective", "assessment"],
+    });
+    let reviewed = review_of(&drafted(), &json!([]), &note).unwrap();
+    let bundle = reviewed.bundle.unwrap();
+    assert_eq!(validate(&bundle), []);
+    let section = &resources(&bundle, "Composition")[0]["section"][0];
+    let text = section["text"]["div"].as_str().unwrap();
+    assert!(
+        text.contains("[not in the transcript: 900 mg, Zanrapide]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_change_of_what_is_not_there_is_refused() {
+    for (change, words) in [
+        (
+            json!({"place": "conditions[3]", "change": "leave-out"}),
+            "no conditions[3]",
+        ),
+        (
+            json!({"place": "conditions[-1]", "change": "leave-out"}),
+            "no conditions[-1]",
+        ),
+        (
+            json!({"place": "vitals[0]", "change": "leave-out"}),
+            "no vitals[0]",
+        ),
+        (
+            json!({"place": "", "change": "no-code"}),
+            "the draft has no",
+        ),
+        (
+            json!({"place": "allergies[0]", "change": "no-code"}),
+            "never has a code",
+        ),
+        (
+            json!({"place": "vital_signs[0]", "change": "take-code", "candidate": 0}),
+            "no candidate 0",
+        ),
+        (
+            json!({"place": "conditions[0]", "change": "take-code", "candidate": 9}),
+            "no candidate 9",
+        ),
+    ] {
+        let error = review_of(&drafted(), &json!([change]), &Value::Null).unwrap_err();
+        assert!(error.to_string().contains(words), "{change}: {error}");
+    }
 }

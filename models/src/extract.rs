@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use outpost_clinic::consultation::{self, Options, Processed, Setup};
+use outpost_clinic::consultation::{self, ModelInfo, Options, PRIVACY, Processed, Setup};
 use outpost_clinic::danger::{Age, Assessment, Patient, Pregnancy, Sex};
 use outpost_clinic::extract::{self, INSTRUCTION, Way};
 use outpost_clinic::fhir::bundle::Making;
@@ -66,24 +66,20 @@ impl<'a> Work<'a> {
     ) -> Result<(Self, Loaded)> {
         let transcript = transcript(&args.transcript)?;
         let terminology = terminology(args)?;
-        let (model, quantisation) = describe(&args.model.model)?;
+        let (model, quantization) = describe(&args.model.model)?;
         let recorded = recorded(args)?;
         let loaded = load::engine(&args.model, compute)?;
-        let program = concat!("Outpost ", env!("CARGO_PKG_VERSION"));
+        let model = ModelInfo {
+            model,
+            quantization,
+            device: loaded.engine.stats().adapter.clone(),
+            privacy: PRIVACY.to_owned(),
+        };
         let work = Self {
             args,
             transcript,
             terminology,
-            making: Making {
-                program: program.to_owned(),
-                model,
-                quantisation,
-                device: loaded.engine.stats().adapter.clone(),
-                prompt,
-                validators: vec![format!("{program}, FHIR R4")],
-                edits: Vec::new(),
-                recorded,
-            },
+            making: model.making(prompt, recorded),
         };
         Ok((work, loaded))
     }

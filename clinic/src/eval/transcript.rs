@@ -5,11 +5,10 @@ use serde_json::{Value, json};
 
 use super::facts::{Counts, Fact, FactScores};
 use super::sample::Sample;
-use crate::consultation::{self, Options, Processed, Setup};
+use crate::consultation::{self, ModelInfo, Options, Processed, Setup};
 use crate::danger::Patient;
 use crate::error::{Error, Result};
 use crate::extract::{self, INSTRUCTION, Way};
-use crate::fhir::bundle::Making;
 use crate::record::Record;
 use crate::terminology::Terminology;
 use crate::writer::Writer;
@@ -34,20 +33,14 @@ pub async fn extract<W: Writer>(
     transcript: &str,
     max_tokens: usize,
 ) -> Result<Processed> {
-    let program = concat!("Outpost ", env!("CARGO_PKG_VERSION"));
+    let model = ModelInfo {
+        model: "the model that is examined".to_owned(),
+        ..ModelInfo::default()
+    };
     let setup = Setup {
         terminology: &Terminology::default(),
         patient: Patient::default(),
-        making: Making {
-            program: program.to_owned(),
-            model: "the model that is examined".to_owned(),
-            quantisation: String::new(),
-            device: String::new(),
-            prompt: INSTRUCTION.to_owned(),
-            validators: vec![format!("{program}, FHIR R4")],
-            edits: Vec::new(),
-            recorded: RECORDED.to_owned(),
-        },
+        making: model.making(INSTRUCTION.to_owned(), RECORDED.to_owned()),
         options: Options {
             extract: extract::Options {
                 max_tokens,

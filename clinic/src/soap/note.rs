@@ -177,7 +177,7 @@ fn with_record(
 }
 
 /// The note for a Bundle. A number or name that was not said is called so there too: whoever receives it sees no marks of ours.
-fn to_fhir(note: &Note) -> bundle::Note {
+pub(crate) fn to_fhir(note: &Note) -> bundle::Note {
     let section = |section: Section| {
         let sentences = note.sentences.iter().filter(|it| it.section == section);
         let lines = sentences.map(|it| {

@@ -16,6 +16,11 @@ pub enum ClinicRequest {
         /// The consultation, and how.
         consultation: Consultation,
     },
+    /// Change in a draft what a person wants changed, and make its Bundle anew. Ends with `Processed`.
+    Review {
+        /// The draft and the changes, as `Review` in TypeScript, which the Worker reads.
+        review: Value,
+    },
     /// Whether this device is ready to process consultations. Ends with `Healthy`.
     Health,
     /// Write a SOAP note about a consultation, each sentence with its evidence. Ends with `Processed`.

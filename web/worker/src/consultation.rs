@@ -2,10 +2,10 @@
 
 use js_sys::Date;
 use outpost_clinic::Error as ClinicError;
-use outpost_clinic::consultation::{self, Options, Setup};
+use outpost_clinic::consultation::review::{self, Review};
+use outpost_clinic::consultation::{self, ModelInfo, Options, Setup};
 use outpost_clinic::danger::Patient;
 use outpost_clinic::extract::{self, INSTRUCTION};
-use outpost_clinic::fhir::bundle::Making;
 use outpost_clinic::terminology::{Index, Terminology};
 use outpost_clinic::writer::{Ask, Draft, Writer};
 use outpost_engine::constraint::Rule;
@@ -15,8 +15,8 @@ use outpost_engine::ports::Clock;
 use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Engine, Event as Step, FinishReason, Request};
 use outpost_protocol::{CodeTable, Consultation, Event, ModelInUse, Stage, Unit};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::desk::Task;
 use crate::event_loop::BrowserClock;
@@ -50,6 +50,59 @@ pub async fn process(
     result(&processed)
 }
 
+/// What is asked for when a draft is reviewed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Reviewing {
+    transcript: String,
+    /// What came of it.
+    result: Value,
+    changes: Value,
+    #[serde(default)]
+    note: Value,
+    #[serde(default)]
+    transaction: bool,
+    #[serde(default)]
+    seed: u64,
+    recorded: Option<String>,
+}
+
+/// Changes in a draft what a person wants changed. No model is at work.
+///
+/// # Errors
+/// What is not understood, and changes of what is not there.
+pub fn review(asked: Value) -> Result<Event> {
+    let wrong = |error: serde_json::Error| {
+        let remedy = "Give reviewRecord what Review describes, with the result that processMedicalText gave.";
+        Problem::new(format!("The review is not understood: {error}."), remedy)
+    };
+    let Reviewing {
+        transcript,
+        result: mut processed,
+        changes,
+        note,
+        transaction,
+        seed,
+        recorded,
+    } = serde_json::from_value(asked).map_err(wrong)?;
+    let of = |key| processed.get(key).cloned().unwrap_or_default();
+    let review = json!({"data": of("data"), "model_info": of("model_info"), "note": note, "changes": changes});
+    let review: Review = serde_json::from_value(review).map_err(wrong)?;
+    let options = Options {
+        transaction,
+        seed,
+        ..Options::default()
+    };
+    let reviewed = review::review(review, &transcript, &options, recorded.unwrap_or_else(now))?;
+    let reviewed: Map<String, Value> = serde_json::to_value(reviewed)
+        .and_then(serde_json::from_value)
+        .map_err(wrong)?;
+    if let Some(processed) = processed.as_object_mut() {
+        processed.extend(reviewed);
+    }
+    result(&processed)
+}
+
 /// What a consultation is processed with; `prompt` is what the model is asked.
 ///
 /// # Errors
@@ -66,21 +119,17 @@ pub fn setup<'a>(
             "Say or type what was said.",
         ));
     }
-    let now = || String::from(Date::new_0().to_iso_string());
-    let program = concat!("Outpost ", env!("CARGO_PKG_VERSION"));
+    let model = ModelInfo {
+        model: model.model.clone(),
+        quantization: model.quantization.clone(),
+        device: model.device.clone(),
+        privacy: model.privacy.clone(),
+    };
+    let recorded = asked.recorded.clone().unwrap_or_else(now);
     Ok(Setup {
         terminology,
         patient: patient(&asked.patient)?,
-        making: Making {
-            program: program.to_owned(),
-            model: model.model.clone(),
-            quantisation: model.quantization.clone(),
-            device: model.device.clone(),
-            prompt: prompt.to_owned(),
-            validators: vec![format!("{program}, FHIR R4")],
-            edits: Vec::new(),
-            recorded: asked.recorded.clone().unwrap_or_else(now),
-        },
+        making: model.making(prompt.to_owned(), recorded),
         options: Options {
             extract: extract::Options {
                 max_tokens: asked.max_tokens.max(1) as usize,
@@ -92,6 +141,11 @@ pub fn setup<'a>(
             seed: asked.seed,
         },
     })
+}
+
+/// This moment, as an instant of FHIR.
+fn now() -> String {
+    Date::new_0().to_iso_string().into()
 }
 
 /// What is known of the patient.

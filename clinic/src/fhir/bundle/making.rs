@@ -1,5 +1,6 @@
 //! What speaks about the making: the transcript as a document, the note, the program as a device, and their provenance.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Builder, SHA256, clean, ids, set};
@@ -29,7 +30,7 @@ pub struct Making {
 }
 
 /// A change that a person made to what the model wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
     /// Where, such as `conditions[0].name`.
     pub place: String,

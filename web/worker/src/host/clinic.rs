@@ -26,6 +26,7 @@ impl Host {
                 let processed = self.process(task, consultation).await;
                 self.whole(task, processed).await
             }
+            ClinicRequest::Review { review } => consultation::review(review),
             ClinicRequest::Health => Ok(Event::Healthy {
                 health: self.health().await,
             }),
