@@ -129,9 +129,7 @@ test("what is saved and what is copied is the Bundle that processMedicalText giv
   const { page } = stage;
   const { bundle } = await processed(page);
   assert.ok(bundle);
-  const [download] = await Promise.all([page.waitForEvent("download"), part(page, "export-bundle").click()]);
-  assert.match(download.suggestedFilename(), /^consultation-\d{4}-\d\d-\d\d\.json$/);
-  const saved = JSON.parse(await readFile(await download.path(), "utf8"));
+  const saved = await handedOn(page);
   assert.deepEqual(timeless(saved), timeless(bundle));
   await page.context().grantPermissions(["clipboard-write"]);
   await part(page, "copy-bundle").click();
@@ -143,6 +141,72 @@ test("what is saved and what is copied is the Bundle that processMedicalText giv
   await page.keyboard.press("ControlOrMeta+V");
   assert.deepEqual(JSON.parse(await words(page).inputValue()), saved);
   await part(page, "consultation-back").click();
+});
+
+test("a fact that is left out is not handed on, and is put back; so the view shows what reviewRecord gives", async () => {
+  const { page } = stage;
+  const facts = await part(page, "fact").count();
+  const leaveOut = part(page, "leave-out").first();
+  const place = await leaveOut.getAttribute("data-place");
+  await leaveOut.focus();
+  await page.keyboard.press("Enter");
+  await part(page, "left-out").waitFor();
+  assert.equal(await part(page, "fact").count(), facts - 1);
+  await page.waitForFunction(() => document.activeElement?.dataset.testid === "put-back");
+  const saved = await handedOn(page);
+  const { bundle, edits, data } = await reviewed(page, [{ place, change: "leave-out" }]);
+  assert.deepEqual(timeless(saved), timeless(bundle));
+  assert.equal(edits.length, 1);
+  assert.equal(Object.values(data).flat().length, facts - 1);
+  assert.ok(JSON.stringify(bundle).includes("changed to `left out` by a person"));
+  assert.match(await part(page, "consultation-said").innerText(), /Changed\. The Bundle is valid/);
+  await part(page, "left-out").scrollIntoViewIfNeeded();
+  await looks(page, "consultation-left-out");
+  await page.keyboard.press("Enter");
+  await part(page, "left-out").waitFor({ state: "detached" });
+  assert.equal(await part(page, "fact").count(), facts);
+  assert.deepEqual(timeless(await handedOn(page)), timeless((await processed(page)).bundle));
+});
+
+test("a code is taken among the candidates, or taken out, and the provenance says so", async () => {
+  const { page } = stage;
+  const { data } = await processed(page);
+  const index = data.conditions.findIndex(({ coded: { coding, candidates } }) => coding && candidates.length > 1);
+  const place = `conditions[${index}]`;
+  const { coding, candidates } = data.conditions[index].coded;
+  const candidate = candidates.findIndex(({ coding: { code } }) => code !== coding.code);
+  const press = async (name) => {
+    const button = part(page, name).and(page.locator(`[data-place="${place}"]`)).first();
+    const fold = part(page, "candidates").filter({ has: button });
+    await fold.locator("summary").click();
+    if (name === "take-code") await looks(page, "consultation-candidates");
+    await button.click();
+  };
+  for (const [name, change, words] of [
+    ["take-code", { change: "take-code", candidate }, "chosen by you"],
+    ["no-code", { change: "no-code" }, "you took it out"],
+  ]) {
+    await press(name);
+    const fact = part(page, "fact").filter({ has: page.locator(`[data-place="${place}"]`) });
+    await fact.getByText(words).waitFor();
+    const saved = await handedOn(page);
+    const { bundle, edits } = await reviewed(page, [{ place, ...change }]);
+    assert.deepEqual(timeless(saved), timeless(bundle));
+    assert.match(edits[0].before, new RegExp(`^${coding.code} `));
+    assert.match(edits[0].after, name === "no-code" ? /^no code$/ : new RegExp(`^${candidates[candidate].coding.code} `));
+  }
+  const refused = await page.evaluate(
+    (transcript) =>
+      window.outpost.processMedicalText({ transcript }).then((result) =>
+        window.outpost
+          .reviewRecord({ transcript, result, changes: [{ place: "conditions[99]", change: "leave-out" }] })
+          .then(() => "done", ({ message, remedy }) => `${message} ${remedy}`),
+      ),
+    SAID,
+  );
+  assert.match(refused, /no conditions\[99\].*by its place/s);
+  await press("take-code");
+  await page.getByText("chosen by you").waitFor();
 });
 
 test("what was tried can be looked at: every draft, its faults, and what was left out", async () => {
@@ -182,6 +246,10 @@ test("a SOAP note is shown as soapNote gives it: section by section, empty ones 
   const marked = (await part(page, "pointed").allInnerTexts()).join("");
   assert.equal(`“${marked.trim()}”`, await quotes.first().innerText());
   await quotes.first().click();
+  const bundle = await handedOn(page);
+  const noted = bundle.entry.filter(({ resource }) => resource.resourceType === "Composition");
+  assert.equal(noted.length, 1, "the note goes along");
+  for (const { text } of note.sentences) assert.ok(JSON.stringify(noted).includes(text), `${text} is not handed on`);
 });
 
 test("findings in its pictures are shown as imagingFindings gives them, or that there are none", async () => {
@@ -356,6 +424,23 @@ const stopAtFirstToken = () =>
     changes.observe(shown("tokens"), { childList: true, characterData: true, subtree: true });
     look();
   });
+
+/** The Bundle that the page saves. */
+async function handedOn(page) {
+  const [download] = await Promise.all([page.waitForEvent("download"), part(page, "export-bundle").click()]);
+  assert.match(download.suggestedFilename(), /^consultation-\d{4}-\d\d-\d\d\.json$/);
+  return JSON.parse(await readFile(await download.path(), "utf8"));
+}
+
+/** What the page's other way makes of these changes. */
+const reviewed = (page, changes) =>
+  page.evaluate(
+    async ([transcript, changes]) => {
+      const result = await window.outpost.processMedicalText({ transcript, patient: { age: { years: 40 } } });
+      return window.outpost.reviewRecord({ transcript, result, changes });
+    },
+    [SAID, changes],
+  );
 
 /** The same consultation by the page's other way. */
 const processed = (page) =>

@@ -9,6 +9,7 @@ mod keeping;
 mod locking;
 mod models;
 mod pictures;
+mod reviewing;
 mod speed;
 mod stored;
 mod tables;
@@ -33,6 +34,7 @@ pub use models::{
     observe, save_model, start, stop_work, take_over, use_model, verify_model,
 };
 pub use pictures::{ACCEPTED, Pictures, attach, detach};
+pub use reviewing::change_fact;
 pub use speed::{can_measure, check_fit, measure, stop_measuring};
 pub use tables::{import_table, list_tables, remove_table};
 

@@ -9,11 +9,12 @@ use outpost_protocol::{ClinicRequest, Consultation, Event, Imaging, ModelState, 
 use serde_json::{Map, Value, json};
 use web_sys::{Blob, BlobPropertyBag, File, Url};
 
+use super::reviewing::take_note_along;
 use super::{now_ms, pictures};
 use crate::browser;
 use crate::client::{Answers, Client};
 use crate::state::consulting::{
-    Asked, Described, Going, Noted, Outcome, PatientWords, Processed, Step,
+    Asked, Described, Going, Noted, Outcome, PatientWords, Processed, Review, Step,
 };
 use crate::state::{App, Problem};
 
@@ -69,7 +70,7 @@ pub fn make_draft(app: App, client: &Client) {
     let answers = client.call(Request::Clinic { ask }, &Array::new());
     follow(app, Asked::Record, answers, move |event| {
         if let Some(result) = result(app, event) {
-            show(app, transcript, patient, Processed::read(result));
+            show(app, outcome(transcript, patient, result));
         }
     });
 }
@@ -94,9 +95,11 @@ pub fn make_note(app: App, client: &Client) {
         },
     };
     let answers = client.call(Request::Clinic { ask }, &Array::new());
+    let client = client.clone();
     follow(app, Asked::Note, answers, move |event| {
         if let Some(result) = result(app, event) {
             consulting.note.set(Some(Arc::new(Noted::read(&result))));
+            take_note_along(app, &client);
         }
     });
 }
@@ -226,23 +229,33 @@ fn result(app: App, event: Event) -> Option<Value> {
     None
 }
 
-fn show(app: App, transcript: String, patient: Value, result: Processed) {
+fn show(app: App, outcome: Outcome) {
     let consulting = app.consulting;
-    let is_valid = result.validation.bundle_valid;
-    let bundle = result.bundle.as_ref().filter(|_| is_valid);
-    let bundle = bundle.and_then(|bundle| serde_json::to_string_pretty(bundle).ok());
     consulting.note.set(None);
     consulting.described.set(None);
-    consulting.outcome.set(Some(Arc::new(Outcome {
-        transcript,
-        patient,
-        result,
-        bundle,
-    })));
+    consulting.review.set(Review::default());
+    consulting.outcome.set(Some(Arc::new(outcome)));
     consulting.is_outcome_shown.set(true);
 }
 
-fn fail(app: App, message: String, remedy: String) {
+/// What came of a consultation, as it is shown.
+pub fn outcome(transcript: String, patient: Value, mut draft: Value) -> Outcome {
+    let bundle = draft.get_mut("bundle").map(Value::take);
+    let result = Processed::read(&draft);
+    let bundle = bundle.filter(|it| it.is_object() && result.validation.bundle_valid);
+    let entries = bundle.as_ref().and_then(|it| it.get("entry"));
+    Outcome {
+        transcript,
+        patient,
+        result,
+        entries: entries.and_then(Value::as_array).map_or(0, Vec::len),
+        bundle: bundle.and_then(|bundle| serde_json::to_string_pretty(&bundle).ok()),
+        draft,
+    }
+}
+
+/// Says what went wrong.
+pub fn fail(app: App, message: String, remedy: String) {
     app.consulting.problem.set(Some(Problem {
         message,
         remedy,
@@ -285,6 +298,7 @@ pub fn clear(app: App, client: &Client) {
     consulting.outcome.set(None);
     consulting.note.set(None);
     consulting.described.set(None);
+    consulting.review.set(Review::default());
     pictures::remove(consulting.pictures, |_| true);
     consulting.is_outcome_shown.set(false);
     consulting.problem.set(None);

@@ -21,6 +21,8 @@ extern "C" {
     pub type JsConsultation;
     #[wasm_bindgen(typescript_type = "Promise<Processed>")]
     pub type JsProcessedPromise;
+    #[wasm_bindgen(typescript_type = "Review")]
+    pub type JsReview;
     #[wasm_bindgen(typescript_type = "Imaging")]
     pub type JsImaging;
     #[wasm_bindgen(typescript_type = "Promise<Noted>")]
@@ -65,6 +67,18 @@ impl Outpost {
         let ask = ClinicRequest::Process { consultation };
         let processed = self.clinical(ask, &Array::new(), signal)?;
         Ok(processed.unchecked_into())
+    }
+
+    /// Changes in a draft what a person wants changed: facts are left out, or have another of their candidates as a code. The
+    /// Bundle is made and validated anew, and its Provenance names the changes. Needs no model.
+    ///
+    /// # Errors
+    /// A `TypeError` for what is no object; later a rejection, for a change of what is not there.
+    #[wasm_bindgen(js_name = reviewRecord)]
+    pub fn review_record(&self, review: &JsReview) -> Result<JsProcessedPromise, JsValue> {
+        let review = options::parse_review(review.as_ref())?;
+        let reviewed = self.clinical(ClinicRequest::Review { review }, &Array::new(), None)?;
+        Ok(reviewed.unchecked_into())
     }
 
     /// Writes a SOAP note about the transcript of a consultation, each sentence with the words that it rests on; with

@@ -32,7 +32,7 @@ export interface Span { start: number; end: number; }
 /** A code from a table; null where nobody chose one. */
 export interface Coded {
   coding: { system: string; code: string; display: string; version?: string } | null;
-  chosen_by: "rule" | "model" | "nobody";
+  chosen_by: "rule" | "model" | "person" | "nobody";
   candidates: { coding: { system: string; code: string; display: string }; score: number; matched: string; term: string; complete: boolean }[];
 }
 /** What came of a consultation, as `outpost extract --json` prints it. Drafts of a model: a person has to check them. */
@@ -76,7 +76,30 @@ export interface Processed {
   notices: string[];
   processing_time_ms: number;
   model_info: ModelInUse;
+  /** What a person changed, after reviewRecord. */
+  edits?: { place: string; before: string; after: string }[];
 }
+/** What a person changes in a draft. */
+export interface Review {
+  /** What was said. */
+  transcript: string;
+  /** What processMedicalText gave for it. */
+  result: Processed;
+  /** Of two changes of the same fact the later one counts. */
+  changes: Change[];
+  /** The note of soapNote, where the Bundle is to have it. */
+  note?: Noted["note"];
+  /** Whether the Bundle is one that a server carries out. */
+  transaction?: boolean;
+  seed?: number;
+  /** When, for the Bundle; now if not given. */
+  recorded?: string;
+}
+/** `place`: the fact in the result's data, such as conditions[0]; `candidate`: the place in its coded.candidates. */
+export type Change =
+  | { place: string; change: "leave-out" }
+  | { place: string; change: "take-code"; candidate: number }
+  | { place: string; change: "no-code" };
 /** By the model at once, after it was told what is wrong, by simple rules, or not at all. */
 export type Way = "first-pass" | "repaired" | "fallback" | "blocked";
 export type Urgency = "routine" | "urgent" | "emergency";

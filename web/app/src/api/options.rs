@@ -266,6 +266,17 @@ pub fn parse_consultation(
     Ok((consultation, signal))
 }
 
+/// What `reviewRecord` was given; the Worker says what of it makes no sense.
+///
+/// # Errors
+/// A `TypeError` for what is no object.
+pub fn parse_review(review: &JsValue) -> Result<serde_json::Value, JsValue> {
+    let wrong = |detail: &str| type_error(detail, "Give reviewRecord what Review describes.");
+    let text = JSON::stringify(review)?.as_string();
+    let text = text.ok_or_else(|| wrong("reviewRecord takes an object"))?;
+    serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))
+}
+
 /// What `imagingFindings` was given, its pictures, and what may stop it.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub use result::{
     Seen, Sentence, Sign, Span, Validity,
 };
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leptos::prelude::*;
@@ -30,6 +31,8 @@ pub struct Consulting {
     pub going: RwSignal<Option<Going>>,
     /// What came of it.
     pub outcome: RwSignal<Option<Arc<Outcome>>>,
+    /// What a person changed in it.
+    pub review: RwSignal<Review>,
     /// The note about it, if one was asked for.
     pub note: RwSignal<Option<Arc<Noted>>>,
     /// Pictures that belong to it.
@@ -53,6 +56,7 @@ impl Consulting {
             call: RwSignal::new(None),
             going: RwSignal::new(None),
             outcome: RwSignal::new(None),
+            review: RwSignal::new(Review::default()),
             note: RwSignal::new(None),
             pictures: RwSignal::new_local(Vec::new()),
             described: RwSignal::new(None),
@@ -153,6 +157,28 @@ pub enum Step {
     Choosing,
 }
 
+/// What a person changed in the draft that is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Review {
+    /// What becomes of facts, by their places in the draft, such as `conditions[0]`.
+    pub changes: BTreeMap<String, To>,
+    /// Whether the Bundle of that is being made.
+    pub is_going: bool,
+    /// What came of it; `None` while that is not known, or where nothing is other than in the draft.
+    pub outcome: Option<Arc<Outcome>>,
+}
+
+/// What becomes of a fact of the draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// It is left out.
+    LeaveOut,
+    /// It has the code of this one of its candidates.
+    TakeCode(usize),
+    /// It has no code.
+    NoCode,
+}
+
 /// What came of a consultation.
 #[derive(Debug)]
 pub struct Outcome {
@@ -162,6 +188,10 @@ pub struct Outcome {
     pub patient: Value,
     /// The result.
     pub result: Processed,
+    /// The same as it came, without its Bundle, to be sent back for a review.
+    pub draft: Value,
+    /// How many resources the Bundle has.
+    pub entries: usize,
     /// The Bundle as a file's text; `None` where there is no valid one.
     pub bundle: Option<String>,
 }

@@ -108,14 +108,14 @@ fn outcome_view(view: View, shown: &Shown) -> AnyView {
         "outcome",
         vec![
             danger::danger(shown),
-            record::record(shown),
+            record::record(view, shown),
             note::note(view, shown),
             findings::findings(view),
             group(
                 "going",
                 vec![form::problem(view), going::progress_line(view)],
             ),
-            tried::after(shown),
+            tried::after(view, shown),
             commands,
         ],
     );
@@ -143,7 +143,15 @@ fn announcement(view: View) -> String {
     let consulting = view.app.consulting;
     let outcome = consulting.outcome.get();
     let outcome = outcome.filter(|_| consulting.is_outcome_shown.get());
-    outcome.map_or(String::new(), |outcome| record::summary(&outcome))
+    let review = consulting.review.get();
+    match (outcome, &review.outcome) {
+        (None, _) => String::new(),
+        (Some(_), Some(reviewed)) => match reviewed.bundle {
+            Some(_) => "Changed. The Bundle is valid.".to_owned(),
+            None => "Changed. The Bundle is not valid.".to_owned(),
+        },
+        (Some(outcome), None) => record::summary(&outcome),
+    }
 }
 
 /// Puts the focus where the outcome begins: the button that was pressed last is not there any more.

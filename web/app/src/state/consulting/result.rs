@@ -33,7 +33,6 @@ impl Span {
 pub struct Processed {
     pub data: Data,
     pub validation: Validation,
-    pub bundle: Option<Value>,
     pub way: String,
     /// Where rules find what the draft lacks.
     pub overlooked: Vec<Span>,
@@ -46,10 +45,9 @@ pub struct Processed {
 
 impl Processed {
     /// Reads the result.
-    pub fn read(mut value: Value) -> Self {
-        let bundle = value.get_mut("bundle").map(Value::take);
-        let (data, validation) = (part(&value, "data"), part(&value, "validation"));
-        let (danger, made) = (part(&value, "danger_signs"), part(&value, "model_info"));
+    pub fn read(value: &Value) -> Self {
+        let (data, validation) = (part(value, "data"), part(value, "validation"));
+        let (danger, made) = (part(value, "danger_signs"), part(value, "model_info"));
         Self {
             data: Data {
                 medications: list(data, "medications", Fact::read),
@@ -65,17 +63,16 @@ impl Processed {
                 vital_signs: list(validation, "vital_signs", Validity::read),
                 issues: list(validation, "issues", Issue::read),
             },
-            bundle: bundle.filter(Value::is_object),
-            way: text(&value, "way"),
-            overlooked: list(&value, "overlooked", |it| Span::read(part(it, "evidence"))),
-            repair_log: list(&value, "repair_log", Attempt::read),
+            way: text(value, "way"),
+            overlooked: list(value, "overlooked", |it| Span::read(part(it, "evidence"))),
+            repair_log: list(value, "repair_log", Attempt::read),
             danger_signs: Danger {
                 floor: text(danger, "floor"),
                 found: list(danger, "found", Sign::read),
                 not_applied: list(danger, "not_applied", |it| text(it, "why")),
             },
-            notices: list(&value, "notices", words),
-            processing_time_ms: number(&value, "processing_time_ms"),
+            notices: list(value, "notices", words),
+            processing_time_ms: number(value, "processing_time_ms"),
             model_info: Made {
                 model: text(made, "model"),
                 quantization: text(made, "quantization"),
@@ -326,6 +323,8 @@ pub struct Made {
 /// A SOAP note, and how it came about.
 #[derive(Debug)]
 pub struct Noted {
+    /// The note as it came, to be sent back for the Bundle.
+    pub note: Value,
     /// The sentences; `None` if blocked.
     pub sentences: Option<Vec<Sentence>>,
     pub urgency: String,
@@ -340,6 +339,7 @@ impl Noted {
     pub fn read(value: &Value) -> Self {
         let note = value.get("note").filter(|note| note.is_object());
         Self {
+            note: note.cloned().unwrap_or_default(),
             sentences: note.map(|note| list(note, "sentences", Sentence::read)),
             urgency: text(value, "urgency"),
             model_urgency: some_text(value, "model_urgency"),

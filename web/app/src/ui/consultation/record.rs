@@ -1,30 +1,52 @@
 //! The draft record: what the model, or simple rules, took from what was said. Each fact with its words and its code.
 
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
+use super::View;
 use super::parts::{
-    Shown, capital, fold, group, is, line, list, marked, node, quote, text, titled, words,
+    Shown, capital, fold, follows, group, is, line, list, live, marked, node, press, quote, text,
+    titled, words,
 };
-use crate::state::consulting::{Coded, Coding, Fact, Outcome, Processed, Validity};
+use crate::actions;
+use crate::state::consulting::{Coded, Coding, Fact, Outcome, Processed, Review, To, Validity};
 use crate::ui::icons;
 
-/// Facts of one kind, with what validation says of each.
+/// Facts of one kind.
 struct Kind<'a> {
     title: &'static str,
     /// What is said where there are none; empty where nothing needs to be said.
     none: &'static str,
-    facts: Vec<(&'a Fact, Option<&'a Validity>)>,
+    facts: Vec<Placed<'a>>,
+}
+
+/// A fact of the draft.
+struct Placed<'a> {
+    /// Its place there, such as `conditions[0]`.
+    place: String,
+    fact: &'a Fact,
+    /// What a person lets become of it.
+    to: Option<To>,
+    /// What validation says of it.
+    validity: Option<&'a Validity>,
 }
 
 /// The section.
-pub fn record(shown: &Shown) -> AnyView {
+pub fn record(view: View, shown: &Shown) -> AnyView {
     let result = &shown.outcome.result;
-    let kinds: Vec<_> = match result.way.as_str() {
-        "blocked" => vec![line("empty", BLOCKED)],
-        _ => kinds(result)
-            .into_iter()
-            .filter_map(|it| kind(shown, it))
-            .collect(),
+    let facts = {
+        let (shown, review) = (shown.clone(), view.app.consulting.review);
+        live(move || {
+            keep_focus();
+            let review = review.get();
+            let kinds = kinds(&shown.outcome.result, &review).into_iter();
+            kinds.filter_map(|it| kind(view, &shown, it)).collect()
+        })
+    };
+    let facts = match result.way.as_str() {
+        "blocked" => line("empty", BLOCKED),
+        _ => facts,
     };
     let attributes = vec![
         is("class", "record draft"),
@@ -40,7 +62,7 @@ pub fn record(shown: &Shown) -> AnyView {
         line("fine", way(result)),
     ];
     parts.extend(overlooked(shown));
-    parts.push(group("kinds", kinds));
+    parts.push(group("kinds", vec![facts]));
     node("section", attributes, parts)
 }
 
@@ -81,55 +103,84 @@ fn way(result: &Processed) -> &'static str {
     }
 }
 
-fn kinds(result: &Processed) -> Vec<Kind<'_>> {
-    let (data, validation) = (&result.data, &result.validation);
-    let conditions = paired(&data.conditions, &validation.conditions);
+fn kinds<'a>(result: &'a Processed, review: &'a Review) -> Vec<Kind<'a>> {
+    let data = &result.data;
+    let reviewed = review.outcome.as_deref().map(|it| &it.result.validation);
+    let validation = reviewed.unwrap_or(&result.validation);
+    // Once facts were left out, validation speaks of those that are left.
+    let placed = |list: &str, facts: &'a [Fact], checked: &'a [Validity]| {
+        let mut checked_left = checked.iter();
+        let placed = facts.iter().enumerate().map(|(index, fact)| {
+            let place = format!("{list}[{index}]");
+            let to = review.changes.get(&place).copied();
+            let validity = match (reviewed, to) {
+                (_, Some(To::LeaveOut)) => None,
+                (Some(_), _) => checked_left.next(),
+                (None, _) => checked.get(index),
+            };
+            Placed {
+                place,
+                fact,
+                to,
+                validity,
+            }
+        });
+        placed.collect::<Vec<_>>()
+    };
+    let is_left_out = |it: &Placed<'_>| it.to == Some(To::LeaveOut);
+    let mut left_out = Vec::new();
+    let mut kept = |placed: Vec<Placed<'a>>| {
+        let (out, kept): (Vec<_>, Vec<_>) = placed.into_iter().partition(is_left_out);
+        left_out.extend(out);
+        kept
+    };
+    let medications = kept(placed(
+        "medications",
+        &data.medications,
+        &validation.medications,
+    ));
+    let conditions = kept(placed(
+        "conditions",
+        &data.conditions,
+        &validation.conditions,
+    ));
+    let allergies = kept(placed("allergies", &data.allergies, &validation.allergies));
+    let vital_signs = kept(placed(
+        "vital_signs",
+        &data.vital_signs,
+        &validation.vital_signs,
+    ));
     let (relatives, own): (Vec<_>, Vec<_>) = conditions
         .into_iter()
-        .partition(|(fact, _)| fact.subject.as_deref() == Some("family"));
-    let (refuted, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|(fact, _)| is_refuted(fact));
+        .partition(|it| it.fact.subject.as_deref() == Some("family"));
+    let (refuted, own): (Vec<_>, Vec<_>) = own
+        .into_iter()
+        .partition(|it| it.fact.verification.as_deref() == Some("refuted"));
     let kind = |title, none, facts| Kind { title, none, facts };
     vec![
-        kind(
-            "Medications",
-            "None found.",
-            paired(&data.medications, &validation.medications),
-        ),
-        kind("Conditions of the patient", "None found.", own),
+        kind("Medications", "None.", medications),
+        kind("Conditions of the patient", "None.", own),
         kind("Said not to be there", "", refuted),
         kind("Conditions of relatives", "", relatives),
         kind(
             "Allergies",
-            "None found. That does not mean that there are none.",
-            paired(&data.allergies, &validation.allergies),
+            "None. That does not mean that there are none.",
+            allergies,
         ),
-        kind(
-            "Vital signs",
-            "None found.",
-            paired(&data.vital_signs, &validation.vital_signs),
-        ),
+        kind("Vital signs", "None.", vital_signs),
+        kind(LEFT_OUT, "", left_out),
     ]
 }
 
-fn paired<'a>(
-    facts: &'a [Fact],
-    validity: &'a [Validity],
-) -> Vec<(&'a Fact, Option<&'a Validity>)> {
-    let validity = validity.iter().map(Some).chain(std::iter::repeat(None));
-    facts.iter().zip(validity).collect()
-}
+const LEFT_OUT: &str = "Left out by you";
 
-fn is_refuted(fact: &Fact) -> bool {
-    fact.verification.as_deref() == Some("refuted")
-}
-
-fn kind(shown: &Shown, kind: Kind<'_>) -> Option<AnyView> {
+fn kind(view: View, shown: &Shown, kind: Kind<'_>) -> Option<AnyView> {
     if kind.facts.is_empty() {
         let none = (!kind.none.is_empty()).then(|| vec![line("empty", kind.none)]);
         return none.map(|none| titled("kind", kind.title, none));
     }
     let facts = kind.facts.into_iter();
-    let facts = facts.map(|(it, validity)| fact(shown, it, validity));
+    let facts = facts.map(|it| fact(view, shown, &it));
     Some(titled(
         "kind",
         kind.title,
@@ -137,7 +188,8 @@ fn kind(shown: &Shown, kind: Kind<'_>) -> Option<AnyView> {
     ))
 }
 
-fn fact(shown: &Shown, fact: &Fact, validity: Option<&Validity>) -> AnyView {
+fn fact(view: View, shown: &Shown, placed: &Placed<'_>) -> AnyView {
+    let fact = placed.fact;
     let name = match &fact.strength {
         Some(strength) => format!("{} {strength}", fact.name),
         None => named(&fact.name),
@@ -146,6 +198,11 @@ fn fact(shown: &Shown, fact: &Fact, validity: Option<&Validity>) -> AnyView {
     if let Some(value) = fact.value {
         let unit = unit(fact.unit.as_deref().unwrap_or_default());
         head.push(words("fact-value", format!("{value}{unit}")));
+    }
+    if placed.to == Some(To::LeaveOut) {
+        head.push(change(view, placed, "Put back", "put-back", None));
+        let attributes = vec![is("class", "fact"), is("data-testid", "left-out")];
+        return node("div", attributes, vec![group("fact-head", head)]);
     }
     let states = [&fact.status, &fact.clinical_status, &fact.verification];
     let states = states.into_iter().flatten().filter_map(|it| state(it));
@@ -156,32 +213,95 @@ fn fact(shown: &Shown, fact: &Fact, validity: Option<&Validity>) -> AnyView {
     let details = [fact.dosage.clone(), onset, reaction].into_iter().flatten();
     parts.extend(details.map(|it| line("fact-detail", it)));
     if let Some(coded) = &fact.coded {
-        parts.push(code(coded, fact.status.is_some()));
+        parts.push(code(view, placed, coded));
     }
     let mut end = vec![quote(shown, fact.evidence)];
-    end.extend(validity.map(valid));
+    end.extend(placed.validity.map(valid));
+    let leave_out = Some(To::LeaveOut);
+    end.push(change(view, placed, "Leave out", "leave-out", leave_out));
     parts.push(group("fact-end", end));
     let attributes = vec![is("class", "fact"), is("data-testid", "fact")];
     node("div", attributes, parts)
 }
 
+/// A button that lets something else become of a fact.
+fn change(
+    view: View,
+    placed: &Placed<'_>,
+    name: &'static str,
+    test_id: &'static str,
+    to: Option<To>,
+) -> AnyView {
+    let (app, place) = (view.app, placed.place.clone());
+    let consulting = app.consulting;
+    let busy = move || {
+        let is_busy = consulting.call.get().is_some() || consulting.review.with(|it| it.is_going);
+        is_busy.then_some("true")
+    };
+    let mut attributes = vec![
+        is("data-testid", test_id),
+        is("aria-label", format!("{name}: {}", placed.fact.name)),
+        is("data-place", place.clone()),
+        follows("aria-disabled", busy),
+    ];
+    if matches!(test_id, "leave-out" | "put-back") {
+        attributes.push(is("id", format!("{CHANGE}{place}")));
+    }
+    let act = move || {
+        if busy().is_none() {
+            view.client
+                .with_value(|client| actions::change_fact(app, client, &place, to));
+        }
+    };
+    press("link change", attributes, act, vec![text(name)])
+}
+
+/// How the ids begin of the buttons that leave a fact out or put it back.
+const CHANGE: &str = "change-";
+
+/// Puts the focus, after the facts were painted anew, on the button of the same fact, if it was on one.
+fn keep_focus() {
+    let focused = document().active_element();
+    let Some(place) = focused.and_then(|it| it.get_attribute("data-place")) else {
+        return;
+    };
+    request_animation_frame(move || {
+        let button = document().get_element_by_id(&format!("{CHANGE}{place}"));
+        if let Some(button) = button.and_then(|it| it.dyn_into::<HtmlElement>().ok()) {
+            let _ = button.focus();
+        }
+    });
+}
+
 /// The code, who chose it, and what else it could have been.
-fn code(coded: &Coded, is_medication: bool) -> AnyView {
+fn code(view: View, placed: &Placed<'_>, coded: &Coded) -> AnyView {
+    let is_medication = placed.fact.status.is_some();
     let table = if is_medication { "RxNorm" } else { "ICD-10-CM" };
-    let others = coded.candidates.iter();
-    let others = others.filter(|it| coded.coding.as_ref() != Some(&it.coding));
-    let others: Vec<_> = others
-        .map(|it| {
+    let chosen = match placed.to {
+        Some(To::TakeCode(candidate)) => coded.candidates.get(candidate).map(|it| &it.coding),
+        Some(_) => None,
+        None => coded.coding.as_ref(),
+    };
+    let is_changed = placed.to.is_some();
+    let others = coded.candidates.iter().enumerate();
+    let others = others.filter(|(_, it)| chosen != Some(&it.coding));
+    let mut others: Vec<_> = others
+        .map(|(index, it)| {
             let heads = match it.complete {
                 true => "",
                 false => " (heads several codes)",
             };
-            coding(&it.coding, heads)
+            // What was drafted is no change.
+            let is_drafted = coded.coding.as_ref() == Some(&it.coding);
+            let to = (!is_drafted).then_some(To::TakeCode(index));
+            let take = change(view, placed, "Take this code", "take-code", to);
+            group("candidate", vec![coding(&it.coding, heads), take])
         })
         .collect();
-    let mut parts = match &coded.coding {
+    let mut parts = match chosen {
         Some(chosen) => {
             let by = match coded.chosen_by.as_str() {
+                _ if is_changed => format!("{table} \u{b7} chosen by you"),
                 "model" => format!(
                     "{table} \u{b7} chosen by the model among {}: check it",
                     coded.candidates.len()
@@ -192,17 +312,22 @@ fn code(coded: &Coded, is_medication: bool) -> AnyView {
         }
         None => {
             let why = match coded.candidates.is_empty() {
+                _ if is_changed => "you took it out",
                 true => "nothing in a table on this device fits",
                 false => "none was clearly meant",
             };
             vec![line("code none", format!("No code: {why}"))]
         }
     };
+    let name = match (chosen, others.len()) {
+        (Some(_), count) => format!("{count} other candidates"),
+        (None, count) => format!("{count} candidates"),
+    };
+    if chosen.is_some() {
+        let to = coded.coding.is_some().then_some(To::NoCode);
+        others.push(change(view, placed, "No code", "no-code", to));
+    }
     if !others.is_empty() {
-        let name = match coded.coding {
-            Some(_) => format!("{} other candidates", others.len()),
-            None => format!("{} candidates", others.len()),
-        };
         parts.push(fold(name, "candidates", vec![list("candidates", others)]));
     }
     group("coded", parts)

@@ -4,22 +4,20 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use outpost_protocol::format;
 
+use super::View;
 use super::parts::{
-    Shown, fold, group, icon, is, line, list, live_text, node, press, text, titled,
+    Shown, fold, group, icon, is, line, list, live, live_text, node, press, text, titled,
 };
-use crate::state::consulting::{Attempt, Dropped, Issue, Processed};
+use crate::state::consulting::{Attempt, Dropped, Issue, Outcome, Processed};
 use crate::ui::icons;
 use crate::{actions, browser};
 
-/// The Bundle: saving and copying it, or why there is none.
-pub fn export(shown: &Shown) -> AnyView {
-    let outcome = &shown.outcome;
+/// The Bundle, of what is left after a review: saving and copying it, or why there is none.
+fn export(outcome: &Outcome, changes: usize) -> AnyView {
     let result = &outcome.result;
     let Some(bundle) = outcome.bundle.clone() else {
         return titled("hand-on", "Nothing to hand on", refusal(result));
     };
-    let entries = result.bundle.as_ref().and_then(|it| it.get("entry"));
-    let entries = entries.and_then(|it| it.as_array()).map_or(0, Vec::len);
     let saved = RwSignal::new("");
     let file = bundle.clone();
     let save = move || {
@@ -57,14 +55,18 @@ pub fn export(shown: &Shown) -> AnyView {
         vec![live_text(move || saved.get().to_owned())],
     );
     let what = format!(
-        "A FHIR R4 Bundle of {entries} resources, found valid on this device. It holds what was said, and is not encrypted: \
-         whoever has the file can read it."
+        "A FHIR R4 Bundle of {} resources, found valid on this device. It holds what was said, and is not encrypted: \
+         whoever has the file can read it.",
+        outcome.entries
     );
-    titled(
-        "hand-on",
-        "Hand on as data",
-        vec![line("fine", what), group("pass-on", buttons), said],
-    )
+    let mut parts = vec![line("fine", what)];
+    if changes > 0 {
+        let changes = format::count(u32::try_from(changes).unwrap_or(u32::MAX), "change");
+        let told = format!("It is without what you left out, and names {changes} of yours.");
+        parts.push(line("fine", told));
+    }
+    parts.extend([group("pass-on", buttons), said]);
+    titled("hand-on", "Hand on as data", parts)
 }
 
 /// Why there is no Bundle.
@@ -179,9 +181,23 @@ fn made(result: &Processed) -> AnyView {
 }
 
 /// Parts of the result that come after the record.
-pub fn after(shown: &Shown) -> AnyView {
+pub fn after(view: View, shown: &Shown) -> AnyView {
     let mut parts: Vec<_> = notices(shown).into_iter().collect();
-    parts.push(export(shown));
+    let (review, drafted) = (view.app.consulting.review, shown.outcome.clone());
+    parts.push(live(move || {
+        let review = review.get();
+        match review.is_going {
+            true => vec![titled(
+                "hand-on",
+                "Hand on as data",
+                vec![line("fine", "It is being made anew.")],
+            )],
+            false => {
+                let outcome = review.outcome.as_deref().unwrap_or(&drafted);
+                vec![export(outcome, review.changes.len())]
+            }
+        }
+    }));
     parts.push(tried(shown));
     group("after", parts)
 }
