@@ -205,8 +205,6 @@ test("a code is taken among the candidates, or taken out, and the provenance say
     SAID,
   );
   assert.match(refused, /no conditions\[99\].*by its place/s);
-  await press("take-code");
-  await page.getByText("chosen by you").waitFor();
 });
 
 test("what was tried can be looked at: every draft, its faults, and what was left out", async () => {
