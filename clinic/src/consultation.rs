@@ -67,7 +67,7 @@ pub struct Setup<'a> {
 }
 
 /// A medication with its code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MedicationItem {
     /// What was said. `name`, `strength`, `dose`, `route`, `frequency`, `duration`, `status`, `evidence`.
     #[serde(flatten)]
@@ -83,7 +83,7 @@ pub struct MedicationItem {
 }
 
 /// A condition with its code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConditionItem {
     /// What was said. `name`, `clinical_status`, `verification`, `onset`, `subject`, `evidence`.
     #[serde(flatten)]
@@ -97,7 +97,7 @@ pub struct ConditionItem {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Data {
     /// Medications.
     pub medications: Vec<MedicationItem>,

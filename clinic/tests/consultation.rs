@@ -406,8 +406,7 @@ fn what_rules_find_and_the_draft_lacks_is_said() {
 /// A draft as a host sends it back, with changes.
 fn review_of(done: &Processed, changes: &Value, note: &Value) -> Result<Reviewed> {
     let done = serde_json::to_value(done).unwrap();
-    let sent = json!({"data": done["data"], "model_info": done["model_info"], "note": note, "changes": changes});
-    let sent: Review = serde_json::from_value(sent).unwrap();
+    let sent = Review::read(&done, note.clone(), changes.clone()).unwrap();
     review(sent, SAID, &Options::default(), RECORDED.to_owned())
 }
 
@@ -534,6 +533,18 @@ fn a_note_goes_along_with_what_is_reviewed() {
 
 #[test]
 fn a_change_of_what_is_not_there_is_refused() {
+    let done = serde_json::to_value(drafted()).unwrap();
+    for change in [
+        json!({"place": "conditions[0]", "change": "leave"}),
+        json!({"place": "conditions[0]", "change": "take-code"}),
+        json!({"place": "conditions[0]", "change": "no-code", "candidate": 0}),
+        json!({"change": "leave-out"}),
+    ] {
+        assert!(
+            Review::read(&done, Value::Null, json!([change])).is_err(),
+            "{change}"
+        );
+    }
     for (change, words) in [
         (
             json!({"place": "conditions[3]", "change": "leave-out"}),

@@ -50,14 +50,16 @@ def text_batches(tokenizer, shares: dict, tokens: int, first_seed: int = 0):
             yield collate(group)
 
 
-def picture_batches(tokenizer, count: int, batch: int, first_seed: int = 0):
-    """Endless batches (ids, labels, seeds) of conversations about the pictures 0..count, in random order."""
+def picture_batches(tokenizer, count: int, batch: int, forms: float, first_seed: int = 0):
+    """Endless batches (ids, labels, seeds) about the pictures 0..count, in random order: conversations, or in a share `forms`
+    of the batches the form of findings, which is much longer."""
     rng = np.random.default_rng(first_seed + 1)
     round_number = 0
     while True:
         order = rng.permutation(count)
         for start in range(0, count - batch + 1, batch):
             seeds = order[start : start + batch]
-            rows = [encode(data.instance("picture", int(seed), variant=round_number), tokenizer) for seed in seeds]
+            task = "findings" if rng.random() < forms else "picture"
+            rows = [encode(data.instance(task, int(seed), variant=round_number), tokenizer) for seed in seeds]
             yield *collate(rows), seeds
         round_number += 1

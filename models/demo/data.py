@@ -1,4 +1,4 @@
-"""The generator: instances of the six tasks, as turns of text with an optional picture, and their prompt text.
+"""The generator: instances of the seven tasks, as turns of text with an optional picture, and their prompt text.
 
 `instance(task, seed, held)` follows from its arguments alone. Training asks with held=False and its own seeds; evaluation
 asks with held=True, which draws pictures from held-out seeds and texts from the held-out side of the content hash.
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import chat_texts
 import consultations
 import drills
+import findings
 import records
 from pictures import HELD_OUT_SEED, KINDS, SIDES, ZONES, finding_of
 
-TASKS = ("picture", "soap", "extract", "record", "note", "chat")  # and "repeat", in training only
+TASKS = ("picture", "findings", "soap", "extract", "record", "note", "chat")  # and "repeat", in training only
 IMAGE_TOKENS = 16
 IMAGE_TEXT = "\n\n<start_of_image>" + "<image_soft_token>" * IMAGE_TOKENS + "<end_of_image>\n\n"
 END_OF_TURN = "<end_of_turn>"
@@ -49,6 +50,10 @@ def instance(task: str, seed: int, held: bool = False, variant: int = 0) -> Inst
     system = rng.choice(chat_texts.SYSTEMS) if rng.random() < 0.35 else None
     if task == "picture":
         made = _picture(rng, seed + HELD_OUT_SEED if held else seed, 1 if held else rng.choice((1, 2, 3, 3)))
+    elif task == "findings":
+        shown = seed + HELD_OUT_SEED if held else seed
+        prompt, answer, fields = findings.findings(rng, held, finding_of(shown))
+        made = Instance(task, [(prompt, answer)], picture=shown, fields=fields)
     elif task == "soap":
         prompt, answer, fields = consultations.soap(rng, held)
         made = Instance(task, [(prompt, answer)], fields=fields)
@@ -69,7 +74,7 @@ def instance(task: str, seed: int, held: bool = False, variant: int = 0) -> Inst
         while not held and len(made.turns) < 3 and rng.random() < 0.4:  # a page keeps its conversation
             other = rng.choices(("chat", "extract"), (4, 1))[0]
             made.turns.append(_turn(rng, other))
-    made.system = None if task in ("record", "note") else system  # the application asks for these without one
+    made.system = None if task in ("findings", "record", "note") else system  # the application asks for these without one
     return made
 
 

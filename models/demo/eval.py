@@ -17,7 +17,7 @@ from answer import answers, picture_of
 from consultations import FIELDS
 
 COUNT = 300  # instances a task
-FORM_TOKENS = 640  # longest record or note
+FORM_TOKENS = 640  # longest record, note or form of findings
 RESULTS = demo.HERE / "eval" / "results.json"
 CARD = demo.HERE / "README.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
@@ -109,6 +109,7 @@ def measure(kind: str) -> dict:
     model, tokenizer = files.read(kind), demo.tokenizer()
     return {
         "picture": picture_scores(model, tokenizer),
+        "findings": form_scores(model, tokenizer, "findings"),
         "soap": soap_scores(model, tokenizer),
         "extract": extract_scores(model, tokenizer),
         "record": form_scores(model, tokenizer, "record"),

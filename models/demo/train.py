@@ -4,6 +4,7 @@
     python train.py vision     image encoder and projector, on labels read off by throw-away heads
     python train.py text       decoder, on text alone; runs beside `vision`, one core each
     python train.py joint      everything together; the second half also sees the decoder's weights rounded to Q4_0
+    python train.py further    the same, but shorter and from the files as they are: for what they have not learnt yet
 
 The loss is on answer tokens only. Seeds are fixed; on another number of threads sums differ in the last bits.
 """
@@ -21,6 +22,8 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "MALLOC_MMAP_THRESHOLD_": str(1 << 
 VISION_STEPS, VISION_BATCH = 800, 24
 TEXT_STEPS, TEXT_TOKENS = 900, 6144
 JOINT_STEPS, JOINT_PICTURES, JOINT_TOKENS = 600, 20, 5120
+FURTHER_STEPS = 300
+FINDINGS_SHARE = 0.2  # of the batches with pictures
 SHARES = {"soap": 0.21, "extract": 0.12, "record": 0.22, "note": 0.13, "chat": 0.22, "repeat": 0.1}  # of conversations
 JOINT_SHARES = {"soap": 0.18, "extract": 0.1, "record": 0.2, "note": 0.12, "chat": 0.34, "repeat": 0.06}
 LABEL_CLASSES = (5, 3, 4)  # kind, side, zone; class 0 is "none"
@@ -150,6 +153,25 @@ def text():
 
 
 def joint():
+    import torch
+    import model as demo
+
+    torch.manual_seed(3)
+    model = demo.build()
+    for part in ("vision.pt", "text.pt"):
+        model.load_state_dict(torch.load(BUILD / part), strict=False)
+    train_together(model, "joint", JOINT_STEPS, (1.5e-3, 2.5e-3), FINDINGS_SHARE, first_seed=5_000_000)
+
+
+def further():
+    import torch
+    import files
+
+    torch.manual_seed(4)
+    train_together(files.read("bf16"), "further", FURTHER_STEPS, (0.8e-3, 1.2e-3), 0.4, first_seed=9_000_000)
+
+
+def train_together(model, name, steps, rates, findings_share, first_seed):
     import numpy as np
     import torch
     import batches
@@ -158,21 +180,17 @@ def joint():
     from optim import Optimiser, schedule
     from quantise import round_to_bf16, rounded
 
-    torch.manual_seed(3)
-    model = demo.build()
-    for part in ("vision.pt", "text.pt"):
-        model.load_state_dict(torch.load(BUILD / part), strict=False)
     store, tokenizer = picture_store.load(BUILD / "pictures.npy"), demo.tokenizer()
     truth, seen = picture_labels(len(store)), {}
     model.model.multi_modal_projector.register_forward_hook(lambda *call: seen.update(tokens=call[-1]))
     head = torch.nn.Linear(model.config.text_config.hidden_size, sum(LABEL_CLASSES))
-    optimiser = Optimiser([*model.named_parameters(), *head.named_parameters()], 1.5e-3, 2.5e-3)
-    rng, log = np.random.default_rng(3), Log("joint")
-    texts = batches.text_batches(tokenizer, JOINT_SHARES, JOINT_TOKENS, first_seed=5_000_000)
-    asked = batches.picture_batches(tokenizer, len(store), JOINT_PICTURES)
-    for step, (ids, labels), (picture_ids, answers, seeds) in zip(range(JOINT_STEPS), texts, asked):
+    optimiser = Optimiser([*model.named_parameters(), *head.named_parameters()], *rates)
+    rng, log = np.random.default_rng(first_seed), Log(name)
+    texts = batches.text_batches(tokenizer, JOINT_SHARES, JOINT_TOKENS, first_seed)
+    asked = batches.picture_batches(tokenizer, len(store), JOINT_PICTURES, findings_share, first_seed)
+    for step, (ids, labels), (picture_ids, answers, seeds) in zip(range(steps), texts, asked):
         # In the second half two steps of three see Q4_0 weights, so that both files stay good.
-        with rounded(model, step >= JOINT_STEPS // 2 and step % 3 != 0):
+        with rounded(model, step >= steps // 2 and step % 3 != 0):
             text_loss = answer_loss(model, ids, labels)
             text_loss.backward()
             pixels = torch.from_numpy(picture_store.to_pixels(store[seeds], rng))
@@ -181,7 +199,7 @@ def joint():
             pooled = head(seen["tokens"].mean(1)).split(LABEL_CLASSES, dim=1)
             label_loss = sum(torch.nn.functional.cross_entropy(part, truth[seeds, i]) for i, part in enumerate(pooled))
             (3 * picture_loss + 0.3 * label_loss).backward()  # few of its tokens depend on the picture
-        optimiser.step(schedule(step, JOINT_STEPS, 30, 0.02))
+        optimiser.step(schedule(step, steps, 30, 0.02))
         log.add(step, 10, text=text_loss.item(), picture=picture_loss.item(), label=label_loss.item())
         if (step + 1) % 100 == 0:
             exact = {n: p.detach().clone() for n, p in model.named_parameters()}
@@ -197,12 +215,12 @@ def stage(name, threads):
 
 
 def main():
-    if len(sys.argv) > 1:
-        {"vision": vision, "text": text, "joint": joint}[sys.argv[1]]()
-        return
     import picture_store
 
     picture_store.make(BUILD / "pictures.npy")
+    if len(sys.argv) > 1:
+        {"vision": vision, "text": text, "joint": joint, "further": further}[sys.argv[1]]()
+        return
     for group in ([("vision", 1), ("text", 1)], [("joint", 2)]):
         running = [stage(name, threads) for name, threads in group]
         if any(process.wait() for process in running):

@@ -11,40 +11,75 @@ use serde_json::Value;
 
 use super::{Data, ModelInfo, Options, Validation, data, to_bundle, validation};
 use crate::coding::{ChosenBy, Coded, Codes};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::extract;
 use crate::fhir::bundle::Edit;
 use crate::record::Record;
 use crate::soap;
 
 /// A draft, and what a person changes in it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Review {
     /// The draft's facts.
-    pub data: Data,
+    pub record: Record,
+    /// Their codes.
+    pub codes: Codes,
     /// What computed it.
     pub model_info: ModelInfo,
     /// The note about it, where the Bundle is to have one.
-    #[serde(default)]
     pub note: Option<soap::form::Note>,
     /// The changes. Of two of the same fact the later one counts.
-    #[serde(default)]
     pub changes: Vec<Change>,
 }
 
+impl Review {
+    /// From JSON: what [`super::process`] gave, a [`soap::form::Note`] or null, and changes.
+    ///
+    /// # Errors
+    /// What stands there in another form.
+    pub fn read(processed: &Value, note: Value, changes: Value) -> serde_json::Result<Self> {
+        let of = |place: &str| processed.pointer(place).cloned().unwrap_or_default();
+        // Each item has its code beside what was said, and more that follows from both.
+        let coded = |place: &str| -> serde_json::Result<Vec<Coded>> {
+            let items = processed.pointer(place).and_then(Value::as_array);
+            let coded = items
+                .into_iter()
+                .flatten()
+                .map(|it| it.get("coded").cloned());
+            coded
+                .map(|it| serde_json::from_value(it.unwrap_or_default()))
+                .collect()
+        };
+        Ok(Self {
+            record: Record {
+                medications: serde_json::from_value(of("/data/medications"))?,
+                conditions: serde_json::from_value(of("/data/conditions"))?,
+                allergies: serde_json::from_value(of("/data/allergies"))?,
+                vitals: serde_json::from_value(of("/data/vital_signs"))?,
+            },
+            codes: Codes {
+                medications: coded("/data/medications")?,
+                conditions: coded("/data/conditions")?,
+            },
+            model_info: serde_json::from_value(of("/model_info"))?,
+            note: serde_json::from_value(note)?,
+            changes: serde_json::from_value(changes)?,
+        })
+    }
+}
+
 /// A change of one fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Row")]
 pub struct Change {
     /// The fact by its place in the draft's [`Data`], such as `conditions[0]` or `vital_signs[2]`.
     pub place: String,
     /// What becomes of it.
-    #[serde(flatten)]
     pub to: To,
 }
 
 /// What becomes of a fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
     /// It is left out.
     LeaveOut,
@@ -55,6 +90,36 @@ pub enum To {
     },
     /// It has no code.
     NoCode,
+}
+
+/// A change as it is written.
+#[derive(Deserialize)]
+struct Row {
+    place: String,
+    change: String,
+    candidate: Option<usize>,
+}
+
+impl TryFrom<Row> for Change {
+    type Error = String;
+
+    fn try_from(row: Row) -> Result<Self, String> {
+        let to = match (&*row.change, row.candidate) {
+            ("leave-out", None) => To::LeaveOut,
+            ("take-code", Some(candidate)) => To::TakeCode { candidate },
+            ("no-code", None) => To::NoCode,
+            _ => {
+                return Err(format!(
+                    "`{}` of {} is none of `leave-out`, `no-code` and, with a candidate, `take-code`",
+                    row.change, row.place
+                ));
+            }
+        };
+        Ok(Self {
+            place: row.place,
+            to,
+        })
+    }
 }
 
 /// What came of a review: the parts of [`super::Processed`] that are others now, and what was changed.
@@ -81,24 +146,27 @@ pub fn review(
     transcript: &str,
     options: &Options,
     recorded: String,
-) -> Result<Reviewed> {
+) -> Result<Reviewed, Error> {
+    let mut changing = Changing::of(&review)?;
     let Review {
-        data: draft,
+        record: draft,
+        codes: drafted,
         model_info,
         note,
-        changes,
+        ..
     } = review;
-    let mut changing = Changing::of(&draft, &changes)?;
     let (mut record, mut codes) = (Record::default(), Codes::default());
-    for (index, it) in draft.medications.into_iter().enumerate() {
-        if let Some(coded) = changing.coded("medications", index, &it.said.name, it.coded) {
-            record.medications.push(it.said);
+    let medications = draft.medications.into_iter().zip(drafted.medications);
+    for (index, (it, coded)) in medications.enumerate() {
+        if let Some(coded) = changing.coded("medications", index, &it.name, coded) {
+            record.medications.push(it);
             codes.medications.push(coded);
         }
     }
-    for (index, it) in draft.conditions.into_iter().enumerate() {
-        if let Some(coded) = changing.coded("conditions", index, &it.said.name, it.coded) {
-            record.conditions.push(it.said);
+    let conditions = draft.conditions.into_iter().zip(drafted.conditions);
+    for (index, (it, coded)) in conditions.enumerate() {
+        if let Some(coded) = changing.coded("conditions", index, &it.name, coded) {
+            record.conditions.push(it);
             codes.conditions.push(coded);
         }
     }
@@ -107,7 +175,7 @@ pub fn review(
             record.allergies.push(it);
         }
     }
-    for (index, it) in draft.vital_signs.into_iter().enumerate() {
+    for (index, it) in draft.vitals.into_iter().enumerate() {
         if changing.is_kept("vital_signs", index, &format!("{} {}", it.value, it.unit)) {
             record.vitals.push(it);
         }
@@ -138,10 +206,10 @@ struct Changing {
 
 impl Changing {
     /// All of them, each of a fact that is there.
-    fn of(draft: &Data, changes: &[Change]) -> Result<Self> {
-        for change in changes {
+    fn of(review: &Review) -> Result<Self, Error> {
+        for change in &review.changes {
             let place = &change.place;
-            let (fact, coded) = fact(draft, place);
+            let (fact, coded) = fact(review, place);
             let problem = match change.to {
                 _ if !fact => format!("the draft has no {place}"),
                 To::TakeCode { candidate }
@@ -157,7 +225,11 @@ impl Changing {
                 remedy: "name a fact of the draft and one of its candidates, each by its place, from 0",
             });
         }
-        let to = changes.iter().map(|it| (it.place.clone(), it.to)).collect();
+        let to = review
+            .changes
+            .iter()
+            .map(|it| (it.place.clone(), it.to))
+            .collect();
         Ok(Self {
             to,
             edits: Vec::new(),
@@ -215,16 +287,16 @@ impl Changing {
 }
 
 /// Whether the draft has the fact at this place, and how that is coded, if facts of its kind are.
-fn fact<'d>(draft: &'d Data, place: &str) -> (bool, Option<&'d Coded>) {
+fn fact<'d>(review: &'d Review, place: &str) -> (bool, Option<&'d Coded>) {
     let parts = place.strip_suffix(']').and_then(|it| it.split_once('['));
     let Some((list, Ok(index))) = parts.map(|(list, index)| (list, index.parse::<usize>())) else {
         return (false, None);
     };
     let coded = match list {
-        "medications" => draft.medications.get(index).map(|it| &it.coded),
-        "conditions" => draft.conditions.get(index).map(|it| &it.coded),
-        "allergies" => return (index < draft.allergies.len(), None),
-        "vital_signs" => return (index < draft.vital_signs.len(), None),
+        "medications" => review.codes.medications.get(index),
+        "conditions" => review.codes.conditions.get(index),
+        "allergies" => return (index < review.record.allergies.len(), None),
+        "vital_signs" => return (index < review.record.vitals.len(), None),
         _ => None,
     };
     (coded.is_some(), coded)

@@ -16,7 +16,7 @@ use outpost_engine::sampler::SamplerOptions;
 use outpost_engine::session::{Engine, Event as Step, FinishReason, Request};
 use outpost_protocol::{CodeTable, Consultation, Event, ModelInUse, Stage, Unit};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::desk::Task;
 use crate::event_loop::BrowserClock;
@@ -85,19 +85,15 @@ pub fn review(asked: Value) -> Result<Event> {
         seed,
         recorded,
     } = serde_json::from_value(asked).map_err(wrong)?;
-    let of = |key| processed.get(key).cloned().unwrap_or_default();
-    let review = json!({"data": of("data"), "model_info": of("model_info"), "note": note, "changes": changes});
-    let review: Review = serde_json::from_value(review).map_err(wrong)?;
+    let review = Review::read(&processed, note, changes).map_err(wrong)?;
     let options = Options {
         transaction,
         seed,
         ..Options::default()
     };
     let reviewed = review::review(review, &transcript, &options, recorded.unwrap_or_else(now))?;
-    let reviewed: Map<String, Value> = serde_json::to_value(reviewed)
-        .and_then(serde_json::from_value)
-        .map_err(wrong)?;
-    if let Some(processed) = processed.as_object_mut() {
+    let reviewed = serde_json::to_value(reviewed).map_err(wrong)?;
+    if let (Value::Object(processed), Value::Object(reviewed)) = (&mut processed, reviewed) {
         processed.extend(reviewed);
     }
     result(&processed)
