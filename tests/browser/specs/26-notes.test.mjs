@@ -85,6 +85,12 @@ test("the page gives the findings that the command gives", async () => {
   assert.equal(page.success, page.findings !== null);
   assert.equal(page.success, page.way !== "blocked");
   assert.ok(keepsTheFloor(page) && page.danger_signs.floor !== "routine");
+  // It has learnt this form for drawn pictures, and what they show is known.
+  for (const { file, shows } of Object.values(PICTURES)) {
+    const { findings } = await described(stage.page, await readFile(file), { question: "", maxTokens: MOST });
+    const found = findings.findings.map(({ what, side, zone }) => [what, `${side} ${zone}`]);
+    assert.deepEqual(found, [shows]);
+  }
 });
 
 test("both can be stopped, and the engine answers afterwards", async () => {

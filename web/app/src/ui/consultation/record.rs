@@ -215,10 +215,10 @@ fn fact(view: View, shown: &Shown, placed: &Placed<'_>) -> AnyView {
     if let Some(coded) = &fact.coded {
         parts.push(code(view, placed, coded));
     }
-    let mut end = vec![quote(shown, fact.evidence)];
-    end.extend(placed.validity.map(valid));
+    let mut check: Vec<_> = placed.validity.map(valid).into_iter().collect();
     let leave_out = Some(To::LeaveOut);
-    end.push(change(view, placed, "Leave out", "leave-out", leave_out));
+    check.push(change(view, placed, "Leave out", "leave-out", leave_out));
+    let end = vec![quote(shown, fact.evidence), group("fact-check", check)];
     parts.push(group("fact-end", end));
     let attributes = vec![is("class", "fact"), is("data-testid", "fact")];
     node("div", attributes, parts)
