@@ -168,7 +168,7 @@ def further():
     import files
 
     torch.manual_seed(4)
-    train_together(files.read("bf16"), "further", FURTHER_STEPS, (0.8e-3, 1.2e-3), 0.4, first_seed=9_000_000)
+    train_together(files.read("bf16"), "further", FURTHER_STEPS, (0.4e-3, 0.6e-3), 0.3, first_seed=9_000_000)
 
 
 def train_together(model, name, steps, rates, findings_share, first_seed):
