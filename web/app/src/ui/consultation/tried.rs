@@ -62,7 +62,10 @@ fn export(outcome: &Outcome, changes: usize) -> AnyView {
     let mut parts = vec![line("fine", what)];
     if changes > 0 {
         let changes = format::count(u32::try_from(changes).unwrap_or(u32::MAX), "change");
-        let told = format!("It is without what you left out, and names {changes} of yours.");
+        let told = format!(
+            "It names {changes} of yours. What you left out is no fact in it, but stays in the words that were said, and in \
+             the note if one was written."
+        );
         parts.push(line("fine", told));
     }
     parts.extend([group("pass-on", buttons), said]);
