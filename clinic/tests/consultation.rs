@@ -8,7 +8,7 @@
     clippy::panic
 )]
 
-use std::collections::VecDeque;
+mod script;
 
 use outpost_clinic::Result;
 use outpost_clinic::coding::{ChosenBy, Coded};
@@ -19,8 +19,8 @@ use outpost_clinic::extract::Way;
 use outpost_clinic::fhir::bundle::Making;
 use outpost_clinic::fhir::validate;
 use outpost_clinic::terminology::{Index, Terminology, list};
-use outpost_clinic::writer::{Ask, Draft, Writer};
 use outpost_engine::chat::Part;
+use script::Script;
 use serde_json::{Value, json};
 
 const SAID: &str = "She has had a chest cold for three days, and ear trouble. No grey fever.\n\
@@ -36,34 +36,6 @@ const CONDITIONS: &str = "system,code,display,synonym\n\
 const MEDICATIONS: &str = "system,code,display,synonym\nhttp://www.nlm.nih.gov/research/umls/rxnorm,9001,Fenatulex,Fenatulex brand\n";
 
 const RECORDED: &str = "2026-01-31T10:00:00Z";
-
-/// Writes what it was told to, and keeps what it was asked.
-struct Script {
-    drafts: VecDeque<String>,
-    asked: Vec<Ask>,
-}
-
-impl Script {
-    fn of<const N: usize>(drafts: [String; N]) -> Self {
-        Self {
-            drafts: drafts.into(),
-            asked: Vec::new(),
-        }
-    }
-}
-
-impl Writer for Script {
-    async fn write(&mut self, ask: &Ask) -> Result<Draft> {
-        self.asked.push(ask.clone());
-        Ok(Draft {
-            text: self
-                .drafts
-                .pop_front()
-                .expect("it is asked no more often than it has drafts"),
-            cut: false,
-        })
-    }
-}
 
 fn index(csv: &str) -> Index {
     let table = list::read(csv, "invented", None).unwrap();

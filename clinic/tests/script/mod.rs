@@ -1,6 +1,7 @@
 //! A writer that follows a script, and what it was asked.
 
 #![allow(
+    dead_code, // each file of tests uses a part of this
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -25,9 +26,9 @@ pub struct Script {
 
 impl Script {
     /// A script of these drafts.
-    pub fn of<const N: usize>(drafts: [&str; N]) -> Self {
-        let draft = |text: &str| Draft {
-            text: text.to_owned(),
+    pub fn of<const N: usize, T: Into<String>>(drafts: [T; N]) -> Self {
+        let draft = |text: T| Draft {
+            text: text.into(),
             cut: false,
         };
         Self {

@@ -230,12 +230,17 @@ fn result(app: App, event: Event) -> Option<Value> {
 }
 
 fn show(app: App, outcome: Outcome) {
+    replace(app, Some(outcome));
+    app.consulting.is_outcome_shown.set(true);
+}
+
+/// Puts an outcome in the place of the one that was here, which takes along what was made of it.
+fn replace(app: App, outcome: Option<Outcome>) {
     let consulting = app.consulting;
     consulting.note.set(None);
     consulting.described.set(None);
     consulting.review.set(Review::default());
-    consulting.outcome.set(Some(Arc::new(outcome)));
-    consulting.is_outcome_shown.set(true);
+    consulting.outcome.set(outcome.map(Arc::new));
 }
 
 /// What came of a consultation, as it is shown.
@@ -295,10 +300,7 @@ pub fn clear(app: App, client: &Client) {
     // Nobody waits for what comes of a call that is stopped here.
     consulting.call.set(None);
     consulting.going.set(None);
-    consulting.outcome.set(None);
-    consulting.note.set(None);
-    consulting.described.set(None);
-    consulting.review.set(Review::default());
+    replace(app, None);
     pictures::remove(consulting.pictures, |_| true);
     consulting.is_outcome_shown.set(false);
     consulting.problem.set(None);

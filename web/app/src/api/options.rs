@@ -7,6 +7,7 @@ use outpost_protocol::{
     ProductShape, Request, Role, Sampling,
 };
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortSignal, Blob};
 
@@ -202,16 +203,13 @@ pub fn parse(options: &JsValue) -> Result<(Request, Array, Option<AbortSignal>),
 /// # Errors
 /// A `TypeError` that says what makes no sense.
 pub fn parse_bench(options: &JsValue) -> Result<Bench, JsValue> {
-    let wrong = |detail: &str| type_error(detail, "Give bench what BenchOptions describes.");
     if options.is_undefined() || options.is_null() {
         return Ok(Bench::default());
     }
-    let text = JSON::stringify(options)?.as_string();
-    let text = text.ok_or_else(|| wrong("bench takes an object"))?;
-    let bench: Bench =
-        serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))?;
+    let bench: Bench = read(options, "bench", "BenchOptions")?;
     if bench.prompt_tokens == 0 || bench.tokens == 0 || bench.threads == Some(0) {
-        return Err(wrong("promptTokens, tokens and threads begin at 1"));
+        let detail = "promptTokens, tokens and threads begin at 1";
+        return Err(wrong(detail, "bench", "BenchOptions"));
     }
     Ok(bench)
 }
@@ -221,15 +219,7 @@ pub fn parse_bench(options: &JsValue) -> Result<Bench, JsValue> {
 /// # Errors
 /// A `TypeError` that says what makes no sense.
 pub fn parse_kernel_bench(options: &JsValue) -> Result<KernelBench, JsValue> {
-    let wrong = |detail: &str| {
-        type_error(
-            detail,
-            "Give benchKernels what KernelBenchOptions describes.",
-        )
-    };
-    let text = JSON::stringify(options)?.as_string();
-    let text = text.ok_or_else(|| wrong("benchKernels takes an object"))?;
-    serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))
+    read(options, "benchKernels", "KernelBenchOptions")
 }
 
 /// What `name` (`processMedicalText` or `soapNote`) was given, and what may stop it. `with_bundle`: whether a Bundle is made
@@ -242,14 +232,9 @@ pub fn parse_consultation(
     name: &str,
     with_bundle: bool,
 ) -> Result<(Consultation, Option<AbortSignal>), JsValue> {
-    let remedy = format!("Give {name} what Consultation describes.");
-    let wrong = |detail: &str| type_error(detail, &remedy);
-    let text = JSON::stringify(options)?.as_string();
-    let text = text.ok_or_else(|| wrong(&format!("{name} takes an object")))?;
-    let given: Process =
-        serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))?;
+    let given: Process = read(options, name, "Consultation")?;
     if given.transcript.trim().is_empty() {
-        return Err(wrong("the transcript is empty"));
+        return Err(wrong("the transcript is empty", name, "Consultation"));
     }
     let consultation = Consultation {
         transcript: given.transcript,
@@ -271,10 +256,26 @@ pub fn parse_consultation(
 /// # Errors
 /// A `TypeError` for what is no object.
 pub fn parse_review(review: &JsValue) -> Result<serde_json::Value, JsValue> {
-    let wrong = |detail: &str| type_error(detail, "Give reviewRecord what Review describes.");
-    let text = JSON::stringify(review)?.as_string();
-    let text = text.ok_or_else(|| wrong("reviewRecord takes an object"))?;
+    read(review, "reviewRecord", "Review")
+}
+
+/// What `name` was given, by way of JSON; `described_by`: its type in TypeScript.
+fn read<T: DeserializeOwned>(
+    given: &JsValue,
+    name: &str,
+    described_by: &str,
+) -> Result<T, JsValue> {
+    let wrong = |detail: &str| wrong(detail, name, described_by);
+    let text = JSON::stringify(given)?.as_string();
+    let text = text.ok_or_else(|| wrong(&format!("{name} takes an object")))?;
     serde_json::from_str(&text).map_err(|problem| wrong(&problem.to_string()))
+}
+
+fn wrong(detail: &str, name: &str, described_by: &str) -> JsValue {
+    type_error(
+        detail,
+        &format!("Give {name} what {described_by} describes."),
+    )
 }
 
 /// What `imagingFindings` was given, its pictures, and what may stop it.
@@ -282,7 +283,7 @@ pub fn parse_review(review: &JsValue) -> Result<serde_json::Value, JsValue> {
 /// # Errors
 /// A `TypeError` that says what makes no sense.
 pub fn parse_imaging(options: &JsValue) -> Result<(Imaging, Array, Option<AbortSignal>), JsValue> {
-    let wrong = |detail: &str| type_error(detail, "Give imagingFindings what Imaging describes.");
+    let wrong = |detail: &str| wrong(detail, "imagingFindings", "Imaging");
     let text = plain(options)?.ok_or_else(|| wrong("imagingFindings takes an object"))?;
     let Pictured {
         question,
