@@ -115,17 +115,11 @@ pub fn setup<'a>(
             "Say or type what was said.",
         ));
     }
-    let model = ModelInfo {
-        model: model.model.clone(),
-        quantization: model.quantization.clone(),
-        device: model.device.clone(),
-        privacy: model.privacy.clone(),
-    };
     let recorded = asked.recorded.clone().unwrap_or_else(now);
     Ok(Setup {
         terminology,
         patient: patient(&asked.patient)?,
-        making: model.making(prompt.to_owned(), recorded),
+        making: model_info(model).making(prompt.to_owned(), recorded),
         options: Options {
             extract: extract::Options {
                 max_tokens: asked.max_tokens.max(1) as usize,
@@ -137,6 +131,16 @@ pub fn setup<'a>(
             seed: asked.seed,
         },
     })
+}
+
+/// The model in use, as results name it.
+pub fn model_info(model: &ModelInUse) -> ModelInfo {
+    ModelInfo {
+        model: model.model.clone(),
+        quantization: model.quantization.clone(),
+        device: model.device.clone(),
+        privacy: model.privacy.clone(),
+    }
 }
 
 /// This moment, as an instant of FHIR.

@@ -1,13 +1,12 @@
 //! Findings in pictures: the loaded model drafts, `clinic` decides what counts.
 
-use outpost_clinic::consultation::ModelInfo;
 use outpost_clinic::findings::{self, Setup};
 use outpost_engine::image::RgbImage;
 use outpost_engine::ports::Clock;
 use outpost_engine::session::Engine;
 use outpost_protocol::{Event, Imaging, ModelInUse};
 
-use crate::consultation::{Drafting, patient, result, sampler};
+use crate::consultation::{Drafting, model_info, patient, result, sampler};
 use crate::desk::Task;
 use crate::event_loop::BrowserClock;
 use crate::problem::{Problem, Result};
@@ -31,12 +30,7 @@ pub async fn describe(
         patient: patient(&asked.patient)?,
         question: asked.question,
         max_tokens: asked.max_tokens.max(1) as usize,
-        model_info: ModelInfo {
-            model: model.model.clone(),
-            quantization: model.quantization.clone(),
-            device: model.device.clone(),
-            privacy: model.privacy.clone(),
-        },
+        model_info: model_info(model),
     };
     let started_ms = BrowserClock.now_ms();
     let sampler = sampler(asked.temperature, asked.seed);
